@@ -1,0 +1,1 @@
+"""Jobs of WhatsNext as local processes."""

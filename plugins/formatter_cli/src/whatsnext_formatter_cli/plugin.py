@@ -1,0 +1,1 @@
+"""The plugin module that the `formatter-cli` entry point names."""

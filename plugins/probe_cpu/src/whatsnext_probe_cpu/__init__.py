@@ -1,0 +1,1 @@
+"""The CPUs and the memory that a WhatsNext worker may use."""

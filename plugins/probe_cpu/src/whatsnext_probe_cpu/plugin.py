@@ -1,0 +1,1 @@
+"""The plugin module that the `probe-cpu` entry point names."""

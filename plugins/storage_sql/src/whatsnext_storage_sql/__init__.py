@@ -1,0 +1,1 @@
+"""The jobs of a WhatsNext server in SQLite or PostgreSQL."""

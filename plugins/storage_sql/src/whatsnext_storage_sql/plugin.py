@@ -1,0 +1,1 @@
+"""The plugin module that the `storage-sql` entry point names."""

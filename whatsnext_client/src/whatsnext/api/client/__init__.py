@@ -1,0 +1,1 @@
+"""The stable public face of the WhatsNext client library."""

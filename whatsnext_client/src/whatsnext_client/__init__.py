@@ -1,0 +1,1 @@
+"""The client library, worker and command line of WhatsNext."""
