@@ -1,0 +1,162 @@
+"""The contract between a client and the engine that runs its jobs.
+
+A local process, a Slurm job, a container and a pod share this shape: what is to be run is prepared purely, then started;
+the start returns a small JSON handle, by which it is polled, cancelled, adopted after a restart, and its output found.
+Subclass ``Formatter`` for the defaults; whatever meets ``Engine`` is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from attrs import field, frozen
+
+from whatsnext_core.model.client import Allocation
+from whatsnext_core.model.job import Job
+from whatsnext_core.model.status import Cause
+from whatsnext_core.model.task import Task
+
+Handle: TypeAlias = Mapping[str, Any]
+"""JSON that finds an execution again on its engine, also from another process: pid and start time, Slurm id, ..."""
+
+
+@frozen(kw_only=True)
+class JobContext:
+    """A claimed job and where it shall run."""
+
+    job: Job
+    """The job."""
+    task: Task
+    """Its task."""
+    fence: int
+    """The number of this attempt."""
+    allocation: Allocation
+    """The CPUs and devices that it was given."""
+    directory: Path
+    """Scratch directory of this attempt; exists, is empty, and is the default working directory's place for files."""
+    server: str = ""
+    """URL of the server, for jobs that talk to it."""
+    client_id: str = ""
+    """The client that runs it."""
+
+    @property
+    def key(self) -> str:
+        """A name of this attempt that is unique on the server: ``17-2`` for the second attempt of job 17."""
+        return f"{self.job.id}-{self.fence}"
+
+
+@frozen(kw_only=True)
+class Invocation:
+    """What shall be run; made without looking at or changing anything outside."""
+
+    key: str
+    """The name of the attempt, unique on the server; engines label what they start with it."""
+    argv: tuple[str, ...] = field(converter=tuple)
+    """The program and its arguments; never a line for a shell."""
+    env: Mapping[str, str] = field(factory=dict)
+    """Environment variables, added to those of the client."""
+    cwd: Path | None = field(default=None)
+    """Working directory; None for the client's."""
+    stdin: bytes = field(default=b"")
+    """What the program reads; empty for nothing."""
+    files: Mapping[Path, bytes] = field(factory=dict)
+    """Files to write before the start, by absolute path; parents exist."""
+    stdout: Path
+    """File that takes its standard output."""
+    stderr: Path
+    """File that takes its standard error."""
+    options: Mapping[str, Any] = field(factory=dict)
+    """What else the formatter's own ``start`` needs."""
+
+
+class ExecutionState(StrEnum):
+    """What an engine says of something it was given."""
+
+    WAITING = "waiting"
+    """Accepted, not started: it waits in the engine's own queue."""
+    RUNNING = "running"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    """The engine did not answer; ask again."""
+
+
+@frozen(kw_only=True)
+class Execution:
+    """How an execution stands."""
+
+    state: ExecutionState
+    """What the engine says."""
+    succeeded: bool = False
+    """Whether it ended and its command succeeded."""
+    exit_code: int | None = None
+    """Exit code; negative for a signal; None if it has none."""
+    cause: Cause | None = None
+    """Why it did not succeed, if it ended so."""
+    message: str = ""
+    """The engine's own words: why it waits, or why it failed."""
+    peak_memory: int | None = None
+    """Largest resident memory in bytes."""
+    cpu_seconds: float | None = None
+    """CPU time in seconds."""
+
+
+@frozen(kw_only=True)
+class LogFiles:
+    """Where the output of an execution can be read by the client."""
+
+    stdout: Path
+    """File with its standard output."""
+    stderr: Path
+    """File with its standard error."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs jobs. Methods may be called from one thread; none of them waits for a job."""
+
+    def prepare(self, context: JobContext) -> Invocation:
+        """Return how the job is run. Pure.
+
+        Raises:
+            TemplateError: no command can be made of the task and the parameters; the job fails with ``format-error``.
+        """
+        ...
+
+    def start(self, invocation: Invocation) -> Handle:
+        """Start it and return its handle at once.
+
+        Raises:
+            EngineError: the engine refused it; the job fails with ``engine`` and the engine's own message.
+        """
+        ...
+
+    def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
+        """Return how the executions stand, by the same keys. One question to the engine for all of them."""
+        ...
+
+    def cancel(self, handle: Handle, signal: str, grace: float) -> None:
+        """Begin to end it: the signal, ``grace`` seconds, then force. Returns at once; ``poll`` tells when it ended."""
+        ...
+
+    def kill(self, handle: Handle) -> None:
+        """End it by force, with all that it started."""
+        ...
+
+    def logs(self, handle: Handle) -> LogFiles:
+        """Return where its output is."""
+        ...
+
+    def adopt(self, handle: Handle) -> bool:
+        """Return whether this handle of an earlier process can be polled: its execution runs, or its end is known."""
+        ...
+
+    def forget(self, handle: Handle) -> None:
+        """Release what is kept for it on the engine; it has ended and was reported."""
+        ...
+
+    def close(self) -> None:
+        """Release everything, without touching what runs."""
+        ...

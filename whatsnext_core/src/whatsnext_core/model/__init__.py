@@ -1,0 +1,42 @@
+"""The things that WhatsNext keeps: projects, tasks, jobs, clients and attempts, as immutable values."""
+
+from whatsnext_core.model.attempt import Assignment, Attempt, AttemptEnd, AttemptRef, AttemptStart, EndOutcome
+from whatsnext_core.model.client import Allocation, Capacity, Client, ClientChanges, ClientSpec, Device, Share
+from whatsnext_core.model.event import Event
+from whatsnext_core.model.job import Job, JobChanges, JobSpec
+from whatsnext_core.model.project import Project, ProjectChanges
+from whatsnext_core.model.requirement import Requirement
+from whatsnext_core.model.retry import RetryPolicy
+from whatsnext_core.model.status import AttemptStatus, Cause, Condition, JobStatus, ProjectStatus
+from whatsnext_core.model.task import Task, TaskSpec
+
+__all__ = [
+    "Allocation",
+    "Assignment",
+    "Attempt",
+    "AttemptEnd",
+    "AttemptRef",
+    "AttemptStart",
+    "AttemptStatus",
+    "Capacity",
+    "Cause",
+    "Client",
+    "ClientChanges",
+    "ClientSpec",
+    "Condition",
+    "Device",
+    "EndOutcome",
+    "Event",
+    "Job",
+    "JobChanges",
+    "JobSpec",
+    "JobStatus",
+    "Project",
+    "ProjectChanges",
+    "ProjectStatus",
+    "Requirement",
+    "RetryPolicy",
+    "Share",
+    "Task",
+    "TaskSpec",
+]

@@ -1,0 +1,156 @@
+"""A client (a worker), what it has, and what of it an attempt was given."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import field, frozen
+
+from whatsnext_core.model import limits
+
+
+@frozen(kw_only=True)
+class Device:
+    """One accelerator of a client, or what is free of it."""
+
+    id: str
+    """What names it on its machine: an index ("0") or a UUID."""
+    kind: str = ""
+    """Its product name ("NVIDIA A100-SXM4-80GB")."""
+    memory: int = 0
+    """Its memory in bytes; 0 if unknown."""
+    free: int = field(default=1000)
+    """Thousandths of it that are free; 1000 for all of it."""
+
+    @free.validator
+    def _check_free(self, _: object, value: int) -> None:
+        limits.check_number(value, f"free share of device {self.id!r}", low=0, high=1000, unit="thousandths")
+
+
+@frozen(kw_only=True)
+class Capacity:
+    """What a client has, or what of it is free now."""
+
+    cpu: int = field(default=0)
+    """CPUs."""
+    memory: int | None = field(default=None)
+    """Main memory in bytes; None if the client doesn't limit it."""
+    devices: tuple[Device, ...] = field(default=(), converter=tuple)
+    """Accelerators."""
+    labels: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    """Labels of the client."""
+
+    @cpu.validator
+    def _check_cpu(self, _: object, value: int) -> None:
+        limits.check_number(value, "number of available CPUs", low=0, high=limits.MAX_CPU)
+
+    @devices.validator
+    def _check_devices(self, _: object, value: tuple[Device, ...]) -> None:
+        limits.check_number(len(value), "number of available accelerators", low=0, high=limits.MAX_ACCELERATORS)
+
+    @labels.validator
+    def _check_labels(self, _: object, value: frozenset[str]) -> None:
+        limits.check_labels(value, "the client's labels")
+
+
+@frozen(kw_only=True)
+class Share:
+    """A part of one device."""
+
+    device: str
+    """The device's id."""
+    millis: int
+    """Thousandths of it; 1000 for all of it."""
+
+
+@frozen(kw_only=True)
+class Allocation:
+    """The part of a client's capacity that an attempt was given."""
+
+    cpu: int = 0
+    """CPUs."""
+    memory: int = 0
+    """Main memory in bytes; 0 if none in particular."""
+    devices: tuple[Share, ...] = field(default=(), converter=tuple)
+    """Devices, each with the share of it."""
+
+    @property
+    def device_ids(self) -> tuple[str, ...]:
+        """The ids of the devices."""
+        return tuple(share.device for share in self.devices)
+
+
+@frozen(kw_only=True)
+class ClientSpec:
+    """What a client says of itself when it registers."""
+
+    id: str = field(validator=lambda _, __, value: limits.check_client_id(value))
+    """1 to 128 of letters, digits, ``-`` and ``_``; unique on the server."""
+    name: str = field()
+    """Name for people."""
+    entity: str = ""
+    """Who it belongs to: a team or a person."""
+    description: str = ""
+    """Free text."""
+    available_cpu: int = 1
+    """CPUs that it offers."""
+    available_accelerators: int = 0
+    """Accelerators that it offers."""
+    capacity: Capacity | None = None
+    """All that it offers, in detail; None leaves it at the two numbers."""
+    session_id: str | None = None
+    """The client's process; a new one never takes over the attempts of an older one by itself."""
+
+    @name.validator
+    def _check_name(self, _: object, value: str) -> None:
+        limits.check_name(value, "name of the client")
+
+
+@frozen(kw_only=True)
+class Client:
+    """A registered client."""
+
+    id: str
+    """Its id."""
+    name: str
+    """Name for people."""
+    entity: str
+    """Who it belongs to."""
+    description: str
+    """Free text."""
+    available_cpu: int
+    """CPUs that it offers."""
+    available_accelerators: int
+    """Accelerators that it offers."""
+    capacity: Capacity
+    """All that it offers, in detail."""
+    session_id: str | None
+    """The client's process that registered last."""
+    last_heartbeat: datetime
+    """When it was last heard of, in UTC."""
+    created_at: datetime
+    """When it first registered, in UTC."""
+    is_active: bool
+    """Whether it takes jobs."""
+    draining: bool = False
+    """Whether it was asked to finish what it runs and take no more."""
+
+
+@frozen(kw_only=True)
+class ClientChanges:
+    """The fields of a client that shall change; None leaves one as it is."""
+
+    name: str | None = None
+    """New name."""
+    entity: str | None = None
+    """New entity."""
+    description: str | None = None
+    """New description."""
+    available_cpu: int | None = None
+    """New number of CPUs."""
+    available_accelerators: int | None = None
+    """New number of accelerators."""
+    is_active: bool | None = None
+    """Whether it takes jobs."""
+    draining: bool | None = None
+    """Whether it shall finish what it runs and take no more."""

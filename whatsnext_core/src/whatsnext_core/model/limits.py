@@ -1,0 +1,158 @@
+"""The bounds of every value that comes from outside, and the checks that keep them.
+
+The numbers are generous for people and small enough that one request cannot hurt the server. Each check raises
+InvalidError with a sentence that names the value; ``what`` is how that sentence calls it ("name of job 3").
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from whatsnext_core.errors import InvalidError, TooLargeError
+
+MAX_ID: Final = 2**63 - 1
+MAX_NAME: Final = 255
+"""Characters in the name of a project, task, job or client."""
+MAX_TEXT: Final = 65_536
+"""Characters in a description, a template or a message."""
+MAX_PARAMETERS: Final = 1_048_576
+"""Bytes of a job's parameters, written as JSON in UTF-8."""
+MAX_DEPTH: Final = 64
+"""Levels of nesting in a job's parameters."""
+MAX_PRIORITY: Final = 2**31 - 1
+MAX_CPU: Final = 65_536
+MAX_ACCELERATORS: Final = 4_096
+MAX_MEMORY: Final = 2**60
+MAX_SECONDS: Final = 10 * 366 * 86_400.0
+MAX_RETRIES: Final = 1_000
+MAX_LABELS: Final = 64
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}(=[A-Za-z0-9._/-]{0,63})?")
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+def shorten(value: object, length: int = 60) -> str:
+    """Return ``value`` as it may stand in a message: its repr, cut to ``length`` characters."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def check_name(value: str, what: str) -> str:
+    """Return ``value`` if it can name something: 1 to 255 printable characters, no blank at either end."""
+    if not value:
+        raise InvalidError(f"The {what} is empty; give it 1 to {MAX_NAME} characters.")
+    if len(value) > MAX_NAME:
+        raise InvalidError(f"The {what} has {len(value)} characters ({shorten(value)}); at most {MAX_NAME} are allowed.")
+    if value != value.strip():
+        raise InvalidError(f"The {what} {shorten(value)} begins or ends with white space; remove it.")
+    bad = next((c for c in value if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}), None)
+    if bad is not None:
+        raise InvalidError(f"The {what} {shorten(value)} contains the control character {bad!r}; remove it.")
+    return value
+
+
+def check_text(value: str, what: str) -> str:
+    """Return ``value`` if it is at most 65,536 characters without NUL and lone surrogates."""
+    if len(value) > MAX_TEXT:
+        raise TooLargeError(f"The {what} has {len(value)} characters; at most {MAX_TEXT} are allowed.")
+    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        raise InvalidError(f"The {what} {shorten(value)} contains a NUL or a lone surrogate; remove it.")
+    return value
+
+
+def check_id(value: int, what: str) -> int:
+    """Return ``value`` if it can be an id: 1 to 2**63 - 1."""
+    if not 1 <= value <= MAX_ID:
+        raise InvalidError(f"The {what} {value} is out of range; ids go from 1 to {MAX_ID}.")
+    return value
+
+
+def check_client_id(value: str) -> str:
+    """Return ``value`` if it is 1 to 128 of letters, digits, ``-`` and ``_``."""
+    if not CLIENT_ID.fullmatch(value):
+        raise InvalidError(f"The client id {shorten(value)} is not 1 to 128 of letters, digits, '-' and '_'.")
+    return value
+
+
+def check_labels(labels: Iterable[str], what: str) -> frozenset[str]:
+    """Return ``labels`` as a set if each is ``name`` or ``name=value`` and they are at most 64."""
+    found = frozenset(labels)
+    if len(found) > MAX_LABELS:
+        raise InvalidError(f"The {what} are {len(found)}; at most {MAX_LABELS} are allowed.")
+    for label in sorted(found):
+        if not LABEL.fullmatch(label):
+            raise InvalidError(
+                f"The label {shorten(label)} of {what} is not of the form name or name=value "
+                f"with letters, digits, '.', '_', '/' and '-', up to 63 characters each."
+            )
+    return found
+
+
+def check_number(value: float, what: str, *, low: float, high: float, unit: str = "") -> float:
+    """Return ``value`` if it is a number between ``low`` and ``high``, both included."""
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InvalidError(f"The {what} is {value}; it must be from {low:g} to {high:g}{unit and ' ' + unit}.")
+    return value
+
+
+def check_environment(environment: Mapping[str, str], what: str) -> Mapping[str, str]:
+    """Return ``environment`` if its names are names of variables and its values can be handed to a process."""
+    for name, value in environment.items():
+        if not ENVIRONMENT_NAME.fullmatch(name):
+            raise InvalidError(f"The environment variable {shorten(name)} of {what} is not a name of a variable.")
+        check_text(value, f"environment variable {name} of {what}")
+    return environment
+
+
+def dump_parameters(parameters: Mapping[str, Any], what: str) -> str:
+    """Return ``parameters`` as compact JSON, keys in the given order.
+
+    Raises:
+        InvalidError: a value is no JSON (NaN and infinities included), a key is no string, or nesting is too deep.
+        TooLargeError: the JSON is larger than 1 MiB.
+    """
+    _check_json(parameters, what, MAX_DEPTH)
+    text = json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    size = len(text.encode("utf-8"))
+    if size > MAX_PARAMETERS:
+        raise TooLargeError(
+            f"The {what} take {size} bytes as JSON; at most {MAX_PARAMETERS} are allowed. "
+            f"Put large data in a file and pass its path."
+        )
+    return text
+
+
+def _check_json(value: Any, what: str, depth: int) -> None:
+    if depth < 0:
+        raise InvalidError(f"The {what} are nested deeper than {MAX_DEPTH} levels; flatten them.")
+    match value:
+        case None | bool():
+            return
+        case int():
+            if not -(2**63) <= value < 2**64:
+                raise InvalidError(f"The {what} contain {shorten(value)}, which does not fit 64 bits; pass it as a string.")
+        case float():
+            if not math.isfinite(value):
+                raise InvalidError(f"The {what} contain {value}, which JSON cannot hold; use null or a string.")
+        case str():
+            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+                raise InvalidError(f"The {what} contain a string with a NUL or a lone surrogate: {shorten(value)}.")
+        case Mapping():
+            for key, member in value.items():
+                if not isinstance(key, str):
+                    raise InvalidError(f"The {what} contain the key {shorten(key)}, which is no string.")
+                _check_json(key, what, depth)
+                _check_json(member, what, depth - 1)
+        case list() | tuple():
+            for member in value:
+                _check_json(member, what, depth - 1)
+        case _:
+            raise InvalidError(
+                f"The {what} contain {shorten(value)} of type {type(value).__name__}, which is no JSON; "
+                f"use strings, numbers, booleans, null, lists and objects."
+            )

@@ -1,0 +1,63 @@
+"""What a reader of the storage may ask for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from whatsnext_core.model import limits
+from whatsnext_core.model.status import JobStatus
+
+
+class JobOrder(StrEnum):
+    """How a list of jobs is sorted. Every order is total, so that pages never repeat or skip a job that stays."""
+
+    OLDEST = "oldest"
+    """By id, ascending."""
+    NEWEST = "newest"
+    """By id, descending."""
+    QUEUE = "queue"
+    """By priority descending, then id: the order in which a client that fits them all would get them."""
+
+
+@frozen(kw_only=True)
+class Page:
+    """Which part of a list is wanted."""
+
+    limit: int = field(default=100)
+    """The most items, from 0 to 10,000."""
+    skip: int = field(default=0)
+    """How many to leave out at the beginning."""
+
+    @limit.validator
+    def _check_limit(self, _: object, value: int) -> None:
+        limits.check_number(value, "limit", low=0, high=10_000)
+
+    @skip.validator
+    def _check_skip(self, _: object, value: int) -> None:
+        limits.check_number(value, "skip", low=0, high=limits.MAX_ID)
+
+
+@frozen(kw_only=True)
+class JobQuery:
+    """Which jobs are wanted, and in which order."""
+
+    project_id: int | None = None
+    """Only those of this project."""
+    statuses: frozenset[JobStatus] = field(default=frozenset(), converter=frozenset)
+    """Only those with one of these; empty for all."""
+    task_id: int | None = None
+    """Only those of this task."""
+    task_name: str | None = None
+    """Only those of tasks with this name."""
+    name: str | None = None
+    """Only those with exactly this name."""
+    after_id: int | None = None
+    """Only those with a higher id."""
+    before_id: int | None = None
+    """Only those with a lower id."""
+    order: JobOrder = JobOrder.OLDEST
+    """How they are sorted."""
+    page: Page = field(factory=Page)
+    """Which part of them."""
