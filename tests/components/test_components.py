@@ -1,0 +1,105 @@
+"""The real components answer, and their absence is told apart from a missing requirement."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.components import DockerEngine, PostgreSQLServer, SlurmCluster
+from tests.components.requirements import COMPONENTS
+from tests.support import wait_until
+
+ROOT = Path(__file__).parents[2]
+ANSWERS = (
+    "test_postgresql_answers_in_a_database_of_its_own",
+    "test_slurm_runs_a_job_on_a_node_to_completed",
+    "test_docker_runs_a_command_and_gives_its_exit_status",
+)
+
+
+def test_postgresql_answers_in_a_database_of_its_own(postgresql_url: str) -> None:
+    with psycopg.connect(postgresql_url) as connection:
+        assert connection.execute("select 1, current_setting('fsync')").fetchone() == (1, "off")
+
+
+def test_each_postgresql_database_is_empty_and_gone_afterwards(postgresql: PostgreSQLServer) -> None:
+    with postgresql.database() as first, psycopg.connect(first) as connection:
+        connection.execute("create table left_behind (n int)")
+        connection.commit()
+        with postgresql.database() as second, psycopg.connect(second) as other:
+            assert other.execute("select to_regclass('left_behind')").fetchone() == (None,)
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(first)
+
+
+def test_durable_postgresql_keeps_what_it_acknowledged_through_a_kill(durable_postgresql: PostgreSQLServer) -> None:
+    with durable_postgresql.database() as url:
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select current_setting('fsync')").fetchone() == ("on",)
+            connection.execute("create table kept as select 42 as n")
+        durable_postgresql.kill()
+        durable_postgresql.start()
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select n from kept").fetchone() == (42,)
+
+
+def test_slurm_runs_a_job_on_a_node_to_completed(slurm: SlurmCluster, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    script = f"#!/bin/sh\necho $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES > {seen}\n"
+    job = slurm.run("sbatch", "--parsable", "--gpus=2", f"--output={tmp_path}/out", text=script).stdout.strip()
+    wait_until(lambda: slurm.job(job)["JobState"] == "COMPLETED", 60, f"job {job} is completed")
+    node, devices = seen.read_text().split()
+    assert node in slurm.nodes
+    assert len(devices.split(",")) == 2
+
+
+def test_slurm_cluster_has_several_nodes(slurm: SlurmCluster) -> None:
+    assert sorted(slurm.run("sinfo", "-h", "-N", "-o", "%N").stdout.split()) == slurm.nodes
+    assert len(slurm.nodes) > 1
+
+
+def test_docker_runs_a_command_and_gives_its_exit_status(docker: DockerEngine) -> None:
+    done = docker.run("run", "--rm", docker.image, "sh", "-c", "echo hello; exit 7", check=False)
+    assert (done.returncode, done.stdout) == (7, "hello\n")
+
+
+def pytest_on_a_machine_without_programs(tmp_path: Path, required: str) -> subprocess.CompletedProcess[str]:
+    """Runs the first answer of each component in a new pytest whose PATH leads nowhere."""
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-rA",
+        *(f"{__file__}::{name}" for name in ANSWERS),
+    ]
+    env = {**os.environ, "PATH": str(tmp_path), "WHATSNEXT_REQUIRE": required, "COLUMNS": "400"}
+    return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, env=env, timeout=120)
+
+
+def test_missing_components_that_are_not_required_skip_and_say_how_to_install_them(tmp_path: Path) -> None:
+    done = pytest_on_a_machine_without_programs(tmp_path, required="")
+    assert done.returncode == 0, done.stdout
+    assert "3 skipped" in done.stdout
+    for component in COMPONENTS:
+        assert f"{component} is not available" in done.stdout
+    assert done.stdout.count("apt-get install") == len(COMPONENTS)
+
+
+def test_missing_components_that_are_required_fail(tmp_path: Path) -> None:
+    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    for component in COMPONENTS:
+        assert f"WHATSNEXT_REQUIRE requires {component}" in done.stdout
+    assert "3 errors" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_an_unknown_requirement_stops_the_run(tmp_path: Path) -> None:
+    done = pytest_on_a_machine_without_programs(tmp_path, required="dokcer")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "dokcer" in done.stderr + done.stdout
