@@ -35,7 +35,9 @@ def make_converter() -> cattrs.Converter:
     """Return a converter for all values of this package; a plugin may register its own hooks on it."""
     converter = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={frozenset: sorted, set: sorted})
     converter.register_unstructure_hook(datetime, format_time)
-    converter.register_structure_hook(datetime, lambda value, _: value if isinstance(value, datetime) else parse_time(value))
+    converter.register_structure_hook(
+        datetime, lambda value, _: value if isinstance(value, datetime) else parse_time(value)
+    )
     converter.register_unstructure_hook(float, lambda value: int(value) if value.is_integer() else value)
     converter.register_structure_hook(float, _read_float)
     converter.register_structure_hook(int, _read_int)
@@ -43,9 +45,6 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook(bool, _read_bool)
     configure_union_passthrough(str | int | float | bool | None, converter)
     return converter
-
-
-_CONVERTER = make_converter()
 
 
 def to_json(value: Any) -> Any:
@@ -90,7 +89,9 @@ def _sentences(error: BaseException, path: str) -> list[str]:
         return found
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = sorted(attribute.name for attribute in attrs.fields(error.cl)) if attrs.has(error.cl) else []
-        return [f"{path} has the unknown key {key!r}; known are {', '.join(known)}" for key in sorted(error.extra_fields)]
+        return [
+            f"{path} has the unknown key {key!r}; known are {', '.join(known)}" for key in sorted(error.extra_fields)
+        ]
     if isinstance(error, KeyError):
         return [f"{path} lacks the key {error}"]
     return [f"{path}: {error}"]
@@ -121,5 +122,7 @@ def _read_bool(value: Any, _: type) -> bool:
         raise TypeError(f"{value!r} is neither true nor false")
     return value
 
+
+_CONVERTER = make_converter()
 
 __all__ = ["format_time", "from_json", "ignoring_extra_keys", "make_converter", "parse_time", "to_json"]

@@ -33,7 +33,7 @@ class StorageBackend:
     """Its name, for messages and configuration."""
     summary: str
     """One line for people."""
-    schemes: tuple[str, ...] = field(converter=tuple)
+    schemes: tuple[str, ...]
     """URL schemes that it opens ("sqlite")."""
     open: Callable[[str, Any], Storage]
     """Opens a URL with the structured configuration; creates or upgrades the schema only if the configuration says so."""

@@ -20,11 +20,11 @@ class Measurement:
 
     cpu: int | None = None
     """CPUs that this process may use."""
-    cpu_ids: tuple[int, ...] = field(default=(), converter=tuple)
+    cpu_ids: tuple[int, ...] = field(default=())
     """Numbers of these CPUs, for pinning."""
     memory: int | None = None
     """Main memory in bytes that this process may use."""
-    devices: tuple[Device, ...] = field(default=(), converter=tuple)
+    devices: tuple[Device, ...] = field(default=())
     """Accelerators; ``free`` is 0 for one that others use."""
     labels: frozenset[str] = field(default=frozenset(), converter=frozenset)
     """Labels that the machine deserves (``os=linux``)."""

@@ -45,7 +45,7 @@ def fits(requirement: Requirement, capacity: Capacity) -> bool:
 
 def whole(capacity: Capacity) -> Capacity:
     """Return the capacity with all its devices free."""
-    return evolve(capacity, devices=[evolve(device, free=WHOLE) for device in capacity.devices])
+    return evolve(capacity, devices=tuple(evolve(device, free=WHOLE) for device in capacity.devices))
 
 
 def take(free: Capacity, allocation: Allocation) -> Capacity:
@@ -71,7 +71,7 @@ def set_aside(requirement: Requirement, free: Capacity) -> Capacity:
         free,
         cpu=max(0, free.cpu - requirement.cpu),
         memory=None if free.memory is None else max(0, free.memory - requirement.memory),
-        devices=[evolve(device, free=0) if device.id in kept else device for device in free.devices],
+        devices=tuple(evolve(device, free=0) if device.id in kept else device for device in free.devices),
     )
 
 
@@ -103,7 +103,9 @@ def _choose(requirement: Requirement, devices: Iterable[Device]) -> tuple[Share,
         return ()
     fitting = [device for device in devices if suits(requirement, device)]
     if wanted < WHOLE:
-        best = min((device for device in fitting if device.free >= wanted), key=lambda device: device.free, default=None)
+        best = min(
+            (device for device in fitting if device.free >= wanted), key=lambda device: device.free, default=None
+        )
         return None if best is None else (Share(device=best.id, millis=wanted),)
     free = [device for device in fitting if device.free == WHOLE][: wanted // WHOLE]
     if len(free) * WHOLE < wanted:
@@ -112,17 +114,13 @@ def _choose(requirement: Requirement, devices: Iterable[Device]) -> tuple[Share,
 
 
 def _shift(free: Capacity, allocation: Allocation, sign: int) -> Capacity:
-    millis = {share.device: share.millis for share in allocation.devices}
+    millis = {share.device: sign * share.millis for share in allocation.devices}
     return evolve(
         free,
         cpu=max(0, free.cpu + sign * allocation.cpu),
         memory=None if free.memory is None else max(0, free.memory + sign * allocation.memory),
-        devices=[
-            evolve(device, free=min(WHOLE, max(0, device.free + sign * millis[device.id])))
-            if device.id in millis
-            else device
+        devices=tuple(
+            evolve(device, free=min(WHOLE, max(0, device.free + millis[device.id]))) if device.id in millis else device
             for device in free.devices
-        ]
-        if millis
-        else free.devices,
+        ),
     )

@@ -79,7 +79,7 @@ class Pick:
 class Plan:
     """What a claim does."""
 
-    picks: tuple[Pick, ...] = field(default=(), converter=tuple)
+    picks: tuple[Pick, ...] = field(default=())
     """The jobs that the client gets, best first."""
     reserve: int | None = None
     """The job that the client drains for from now on, if there is one."""
@@ -116,10 +116,12 @@ def plan_claim(
         elif reserve is None and job_id not in reserved_elsewhere and now - line.jobs[place].since >= reserve_after:
             reserve = job_id
             free = set_aside(requirement, free)
-    return Plan(picks=picks, reserve=reserve)
+    return Plan(picks=tuple(picks), reserve=reserve)
 
 
-def _push(heap: list[tuple[int, int, int, Line, Requirement]], line: Line, requirement: Requirement, place: int) -> None:
+def _push(
+    heap: list[tuple[int, int, int, Line, Requirement]], line: Line, requirement: Requirement, place: int
+) -> None:
     if place < len(line.jobs):
         job = line.jobs[place]
         heapq.heappush(heap, (-job.priority, job.job_id, place, line, requirement))

@@ -41,11 +41,11 @@ class SyncRequest:
     """Seconds to hold the request while there is no job for it and no order to give."""
     project_ids: tuple[int, ...] | None = field(default=None)
     """Only jobs of these projects; None for all."""
-    running: tuple[AttemptStart, ...] = field(default=(), converter=tuple)
+    running: tuple[AttemptStart, ...] = field(default=())
     """The attempts that run, all of them; those that the server does not know as started are thereby started."""
-    adopted: tuple[AttemptRef, ...] = field(default=(), converter=tuple)
+    adopted: tuple[AttemptRef, ...] = field(default=())
     """Attempts of an earlier session of this client that it proved to run still, or whose end it can report."""
-    ended: tuple[AttemptEnd, ...] = field(default=(), converter=tuple)
+    ended: tuple[AttemptEnd, ...] = field(default=())
     """The attempts that ended and whose end was not yet confirmed."""
 
     @want.validator
@@ -92,9 +92,9 @@ class SyncResponse:
     """Seconds after which the server wants to hear from the client at the latest."""
     num_pending: int
     """Jobs that wait in the projects asked for, those included that don't fit or aren't ready."""
-    assignments: tuple[Assignment, ...] = field(default=(), converter=tuple)
+    assignments: tuple[Assignment, ...] = field(default=())
     """The new attempts."""
-    outcomes: tuple[EndOutcome, ...] = field(default=(), converter=tuple)
+    outcomes: tuple[EndOutcome, ...] = field(default=())
     """What became of the reported ends, in their order."""
-    orders: tuple[Order, ...] = field(default=(), converter=tuple)
+    orders: tuple[Order, ...] = field(default=())
     """What shall be done."""

@@ -54,7 +54,7 @@ class Invocation:
 
     key: str
     """The name of the attempt, unique on the server; engines label what they start with it."""
-    argv: tuple[str, ...] = field(converter=tuple)
+    argv: tuple[str, ...]
     """The program and its arguments; never a line for a shell."""
     env: Mapping[str, str] = field(factory=dict)
     """Environment variables, added to those of the client."""

@@ -15,6 +15,10 @@ from whatsnext_core.model.status import AttemptStatus, Cause, JobStatus
 from whatsnext_core.model.task import Task
 
 
+def _cut(text: str) -> str:
+    return text[: limits.MAX_TEXT].replace("\0", "")
+
+
 @frozen(kw_only=True)
 class Attempt:
     """One execution of a job. ``job_id`` and ``fence`` identify it."""
@@ -91,7 +95,7 @@ class AttemptEnd:
     """Why not; needed if it did not succeed."""
     exit_code: int | None = None
     """Exit code; negative for a signal."""
-    message: str = field(default="", converter=lambda text: text[: limits.MAX_TEXT].replace("\0", ""))
+    message: str = field(default="", converter=_cut)
     """The same in words; cut to 65,536 characters."""
     peak_memory: int | None = None
     """Largest resident memory in bytes."""

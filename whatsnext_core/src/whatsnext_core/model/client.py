@@ -35,7 +35,7 @@ class Capacity:
     """CPUs."""
     memory: int | None = field(default=None)
     """Main memory in bytes; None if the client doesn't limit it."""
-    devices: tuple[Device, ...] = field(default=(), converter=tuple)
+    devices: tuple[Device, ...] = field(default=())
     """Accelerators."""
     labels: frozenset[str] = field(default=frozenset(), converter=frozenset)
     """Labels of the client."""
@@ -71,7 +71,7 @@ class Allocation:
     """CPUs."""
     memory: int = 0
     """Main memory in bytes; 0 if none in particular."""
-    devices: tuple[Share, ...] = field(default=(), converter=tuple)
+    devices: tuple[Share, ...] = field(default=())
     """Devices, each with the share of it."""
 
     @property

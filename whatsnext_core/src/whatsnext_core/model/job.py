@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from whatsnext_core.model import limits
 from whatsnext_core.model.status import Cause, Condition, JobStatus
-
-
-def _no_jobs() -> Mapping[int, Any]:
-    return MappingProxyType({})
 
 
 @frozen(kw_only=True)
@@ -29,7 +24,7 @@ class JobSpec:
     """Values for the command, a JSON object of at most 1 MiB."""
     priority: int = field(default=0)
     """Higher runs first; equal ones run oldest first."""
-    depends: Mapping[int, Condition] = field(default=Factory(_no_jobs))
+    depends: Mapping[int, Condition] = field(factory=dict)
     """Ids of the jobs that come before this one, each with what it must do."""
     id: int | None = field(default=None)
     """An id from ``reserve_job_ids``, so that jobs of one batch can refer to each other; None takes the next one."""
@@ -83,7 +78,7 @@ class Job:
     """Higher runs first."""
     depends: Mapping[int, str]
     """Ids of the jobs before it, each with its name."""
-    conditions: Mapping[int, Condition] = field(default=Factory(_no_jobs))
+    conditions: Mapping[int, Condition] = field(factory=dict)
     """For each id in ``depends``, what that job must do."""
     created_at: datetime
     """When it was submitted, in UTC."""

@@ -47,7 +47,9 @@ def check_name(value: str, what: str) -> str:
     if not value:
         raise InvalidError(f"The {what} is empty; give it 1 to {MAX_NAME} characters.")
     if len(value) > MAX_NAME:
-        raise InvalidError(f"The {what} has {len(value)} characters ({shorten(value)}); at most {MAX_NAME} are allowed.")
+        raise InvalidError(
+            f"The {what} has {len(value)} characters ({shorten(value)}); at most {MAX_NAME} are allowed."
+        )
     if value != value.strip():
         raise InvalidError(f"The {what} {shorten(value)} begins or ends with white space; remove it.")
     bad = next((c for c in value if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}), None)
@@ -135,7 +137,9 @@ def _check_json(value: Any, what: str, depth: int) -> None:
             return
         case int():
             if not -(2**63) <= value < 2**64:
-                raise InvalidError(f"The {what} contain {shorten(value)}, which does not fit 64 bits; pass it as a string.")
+                raise InvalidError(
+                    f"The {what} contain {shorten(value)}, which does not fit 64 bits; pass it as a string."
+                )
         case float():
             if not math.isfinite(value):
                 raise InvalidError(f"The {what} contain {value}, which JSON cannot hold; use null or a string.")

@@ -85,7 +85,9 @@ class Requirement:
         parts = [f"{self.cpu} CPU{'s' * (self.cpu != 1)}"]
         if self.accelerators:
             what = " ".join(
-                part for part in (self.accelerator_kind, self.accelerator_memory and _gib(self.accelerator_memory)) if part
+                part
+                for part in (self.accelerator_kind, self.accelerator_memory and _gib(self.accelerator_memory))
+                if part
             )
             plural = "s" * (self.accelerators > 1)
             parts.append(f"{self.accelerators:g} accelerator{plural}" + (f" ({what})" if what else ""))

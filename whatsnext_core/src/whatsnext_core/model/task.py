@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
@@ -15,10 +14,6 @@ from whatsnext_core.model.requirement import Requirement
 from whatsnext_core.model.retry import RetryPolicy
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQUIT")
-
-
-def _nothing() -> Mapping[str, Any]:
-    return MappingProxyType({})
 
 
 @frozen(kw_only=True)
@@ -39,9 +34,9 @@ class TaskSpec:
     """The signal that asks a running job to end, on cancel and timeout."""
     grace: float = field(default=30.0)
     """Seconds between that signal and SIGKILL."""
-    environment: Mapping[str, str] = field(default=Factory(_nothing))
+    environment: Mapping[str, str] = field(factory=dict)
     """Environment variables for the command."""
-    options: Mapping[str, Any] = field(default=Factory(_nothing))
+    options: Mapping[str, Any] = field(factory=dict)
     """Settings for formatters, by the formatter's name: ``{"docker": {"image": "python:3.12"}}``."""
 
     @name.validator

@@ -33,11 +33,11 @@ class ClaimRequest:
 class Renewal:
     """What became of the leases that a session wanted to renew."""
 
-    renewed: tuple[tuple[int, int], ...] = field(default=(), converter=tuple)
+    renewed: tuple[tuple[int, int], ...] = field(default=())
     """(job id, fence) of those that it still holds, now for one more lease."""
-    gone: tuple[tuple[int, int], ...] = field(default=(), converter=tuple)
+    gone: tuple[tuple[int, int], ...] = field(default=())
     """(job id, fence) of those that it does not hold any more: it must kill them and report nothing."""
-    cancel: tuple[tuple[int, int], ...] = field(default=(), converter=tuple)
+    cancel: tuple[tuple[int, int], ...] = field(default=())
     """(job id, fence) among the renewed ones that it shall cancel."""
 
 

@@ -249,7 +249,9 @@ class Writer(Reader, Protocol):
         """Renew the leases of a session's attempts."""
         ...
 
-    def adopt(self, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime) -> Renewal:
+    def adopt(
+        self, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime
+    ) -> Renewal:
         """Hand attempts of earlier sessions of the client, that it proved to run still, to its new session."""
         ...
 
