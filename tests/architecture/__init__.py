@@ -1,0 +1,1 @@
+"""Who may import whom, and what the repository may hold."""
