@@ -1,0 +1,32 @@
+"""Configuration of the documentation: MyST pages, Python reference from docstrings, command line from click."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+
+project = "WhatsNext"
+author = "the WhatsNext developers"
+copyright = author  # noqa: A001  Sphinx reads this name
+release = installed_version("whatsnext-core")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build", "examples/**"]
+html_theme = "furo"
+html_title = "WhatsNext"
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+copybutton_prompt_text = "$ "
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+
+# Names of other projects' types and of type variables: this reference links within itself only.
+nitpick_ignore_regex = [(r"py:.*", r".*")]
