@@ -1,7 +1,7 @@
 """Run a real piece of machine learning through WhatsNext on this machine, and show it live.
 
-A server on SQLite and a worker start as processes of their own. Then seventeen jobs of five tasks go through them: prepare
-a data set, train a sweep of classifiers, choose the best, write a report; one job fails at first and is retried.
+A server on SQLite and a worker start as processes of their own. Then sixteen jobs of six tasks go through them:
+prepare a data set, train a sweep of classifiers, choose the best, write a report; one job fails first and is retried.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -56,7 +56,9 @@ def submit(project: Project) -> list[Job]:
     """Create the tasks, and submit all jobs with their dependencies."""
     program = f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE / 'stages.py'))}"
     project.create_task("prepare", command_template=f"{program} prepare --data {{data}}")
-    project.create_task("names", command_template=f"{program} names --data {{data}}", retry={"retries": 2, "delay": 1.0})
+    project.create_task(
+        "names", command_template=f"{program} names --data {{data}}", retry={"retries": 2, "delay": 1.0}
+    )
     training = f"{program} train --data {{data}} --model {{model}} --strength {{strength}} --scores {{scores}}"
     project.create_task("train", command_template=training)
     project.create_task("train-wide", command_template=training, required_cpu=2)
@@ -172,7 +174,9 @@ def main() -> None:
         sys.exit(1)
     names = next(job for job in jobs if job.name == "names")
     console.print(f"job names needed {names.attempt} attempts: its first one fails on purpose and is retried")
-    console.print(f"{len(jobs)} jobs in {time.monotonic() - started:.0f} s; the report lies at {OUTPUT / 'report' / 'report.md'}")
+    console.print(
+        f"{len(jobs)} jobs in {time.monotonic() - started:.0f} s; the report lies at {OUTPUT / 'report' / 'report.md'}"
+    )
 
 
 if __name__ == "__main__":
