@@ -1,9 +1,9 @@
 """Dependencies between jobs: what a parent's status means for its children, and that nobody waits in a circle.
 
-A job keeps two counts: how many of its edges are *unmet* (not met yet) and how many of those are *impossible* (can never
-be met as things stand). It is ready when nothing is unmet, and BLOCKED while anything is impossible. When a job changes
-its status, its children's counts change by the difference between what each edge was and what it is now; nothing is ever
-recomputed from all edges.
+A job keeps two counts: how many of its edges are *unmet* (not met yet) and how many of those are *impossible* (can
+never be met as things stand). It is ready when nothing is unmet, and BLOCKED while anything is impossible. When a job
+changes its status, its children's counts change by the difference between what each edge was and what it is now;
+nothing is ever recomputed from all edges.
 """
 
 from __future__ import annotations
@@ -83,8 +83,23 @@ def count(edges: Iterable[tuple[Condition, JobStatus | None]]) -> Counts:
 
 def change(condition: Condition, old: JobStatus | None, new: JobStatus | None) -> Counts:
     """Return by how much a child's counts change when the parent of one edge goes from ``old`` to ``new``."""
-    before, after = _WEIGHT[fate(condition, old)], _WEIGHT[fate(condition, new)]
+    return weigh(fate(condition, old), fate(condition, new))
+
+
+def weigh(old: Fate, new: Fate) -> Counts:
+    """Return by how much a child's counts change when one of its edges goes from ``old`` to ``new``."""
+    before, after = _WEIGHT[old], _WEIGHT[new]
     return Counts(after.unmet - before.unmet, after.impossible - before.impossible)
+
+
+def matters(old: JobStatus, new: JobStatus) -> bool:
+    """Return whether a parent's change of status can change any edge to it, whatever its condition."""
+    return (old in _DEAD or new in _DEAD) and old is not new
+
+
+def fate_after_deletion(condition: Condition, last: JobStatus) -> Fate:
+    """Return what an edge is once its parent was deleted in the status ``last``: what was met stays met."""
+    return Fate.MET if fate(condition, last) is Fate.MET else Fate.IMPOSSIBLE
 
 
 def order(parents: Mapping[Node, Collection[Node]], name: Callable[[Node], str] = str) -> list[Node]:

@@ -43,6 +43,15 @@ class StaleFenceError(ConflictError):
     """The attempt that speaks is no longer the one that holds the job."""
 
 
+class LogOffsetError(ConflictError):
+    """Bytes of a log were sent for a place beyond its end."""
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
+        """The size of the log: the offset at which to go on."""
+
+
 class TemplateError(InvalidError):
     """A command template and the parameters of a job do not fit together."""
 

@@ -8,6 +8,7 @@ from math import ceil
 from attrs import evolve
 
 from whatsnext_core.model.client import Allocation, Capacity, Device, Share
+from whatsnext_core.model.client import numbered_devices
 from whatsnext_core.model.requirement import Requirement
 
 WHOLE = 1000
@@ -92,11 +93,6 @@ def shortfalls(requirement: Requirement, capacity: Capacity) -> list[tuple[str, 
     return lacks
 
 
-def numbered_devices(count: int) -> tuple[Device, ...]:
-    """Return ``count`` devices of no particular kind, with the ids "0", "1", ..."""
-    return tuple(Device(id=str(index)) for index in range(count))
-
-
 def _choose(requirement: Requirement, devices: Iterable[Device]) -> tuple[Share, ...] | None:
     wanted = requirement.accelerator_millis
     if wanted == 0:
@@ -124,3 +120,17 @@ def _shift(free: Capacity, allocation: Allocation, sign: int) -> Capacity:
             for device in free.devices
         ),
     )
+
+
+__all__ = [
+    "WHOLE",
+    "allocate",
+    "fits",
+    "give_back",
+    "numbered_devices",
+    "set_aside",
+    "shortfalls",
+    "suits",
+    "take",
+    "whole",
+]

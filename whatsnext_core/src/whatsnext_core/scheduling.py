@@ -18,6 +18,9 @@ from whatsnext_core.model.client import Allocation, Capacity
 from whatsnext_core.model.requirement import Requirement
 from whatsnext_core.resources import allocate, fits, set_aside, take
 
+RESERVATION_HOLDS = timedelta(minutes=2)
+"""How long a client's reservation counts for others after the claim that made or renewed it."""
+
 
 @frozen(kw_only=True)
 class ReadyJob:
@@ -95,8 +98,8 @@ def plan_claim(
 ) -> Plan:
     """Return the jobs that an offer gets, best first, and the one to drain for.
 
-    A job that does not fit what is free, but fits the total, has been ready for ``reserve_after`` and is not reserved by
-    another client gets a reservation: the jobs behind it get only what it leaves. At most one is reserved at a time.
+    A job that does not fit what is free, but fits the total, has been ready for ``reserve_after`` and is not reserved
+    by another client gets a reservation: the jobs behind it get only what it leaves. At most one is reserved at a time.
     Cost: O((lines + limit) log lines), whatever the length of the lines.
     """
     free, reserve = offer.free, None

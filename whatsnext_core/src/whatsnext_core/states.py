@@ -6,15 +6,22 @@ same history always gives the same delay.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from whatsnext_core.errors import IllegalTransitionError
+from whatsnext_core.model.attempt import Attempt, AttemptEnd
+from whatsnext_core.model.event import EventKind
+from whatsnext_core.model.job import Job
+from whatsnext_core.model.limits import MAX_MEMORY
+from whatsnext_core.model.requirement import Requirement
 from whatsnext_core.model.retry import RetryPolicy
-from whatsnext_core.model.status import Cause, JobStatus
+from whatsnext_core.model.status import AttemptStatus, Cause, JobStatus
 
 _S = JobStatus
 
@@ -28,6 +35,29 @@ TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
     _S.CANCELLED: frozenset({_S.PENDING, _S.BLOCKED}),
 }
 """For each status, those that a job may go to from there."""
+
+REQUESTS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
+    _S.PENDING: frozenset({_S.QUEUED, _S.CANCELLED}),
+    _S.BLOCKED: frozenset({_S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.PENDING}),
+    _S.RUNNING: frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.PENDING}),
+    _S.COMPLETED: frozenset(),
+    _S.FAILED: frozenset({_S.PENDING}),
+    _S.CANCELLED: frozenset({_S.PENDING}),
+}
+"""For each status, those that a person may ask for.
+
+The other transitions follow from these and from what attempts do.
+"""
+
+LEASE_LAPSED: Final = "The client was not heard of for longer than its lease."
+"""The message of an attempt whose lease lapsed."""
+CLIENT_DELETED: Final = "The client was deleted while it held the job."
+"""The message of an attempt whose client was deleted."""
+GIVEN_BACK: Final = "The job was given back to the queue by hand."
+"""The message of an attempt whose job was set to PENDING."""
+CANCELLED_BY_HAND: Final = "The job was cancelled."
+"""The message of a job that was cancelled while no client had to confirm it."""
 
 _REASONS: Final[Mapping[JobStatus, str]] = {
     _S.PENDING: "it waits and no client has claimed it; a client claims it first (QUEUED), or cancel it",
@@ -46,6 +76,13 @@ def check_transition(job_id: int, old: JobStatus, new: JobStatus) -> None:
         raise IllegalTransitionError(f"Job {job_id} cannot go from {old} to {new}: {_REASONS[old]}.")
 
 
+def check_request(job_id: int, old: JobStatus, new: JobStatus) -> None:
+    """Raise IllegalTransitionError, saying from, to and why, unless a person may ask for ``old`` to ``new``."""
+    if new not in REQUESTS[old]:
+        reason = _REASONS[old] if new is not _S.BLOCKED else "BLOCKED follows from dependencies and cannot be set"
+        raise IllegalTransitionError(f"Job {job_id} cannot go from {old} to {new}: {reason}.")
+
+
 @frozen(kw_only=True)
 class Standing:
     """The part of a job that decides what follows the end of its attempt."""
@@ -56,10 +93,24 @@ class Standing:
     """Failed attempts so far."""
     losses: int = 0
     """Lost attempts so far."""
+    ooms: int = 0
+    """Attempts among the failures that ran out of memory so far."""
     cancel_requested: bool = False
     """Whether a person asked to cancel it."""
     impossible: int = 0
     """Dependencies that can never be met now (their jobs were retried or changed meanwhile)."""
+
+    @classmethod
+    def of(cls, job: Job, impossible: int) -> Standing:
+        """Return the standing of a stored job with so many impossible dependencies."""
+        return cls(
+            job_id=job.id,
+            failures=job.failures,
+            losses=job.losses,
+            ooms=job.ooms,
+            cancel_requested=job.cancel_requested,
+            impossible=impossible,
+        )
 
 
 @frozen(kw_only=True)
@@ -72,6 +123,8 @@ class Verdict:
     """Failed attempts, this one included."""
     losses: int
     """Lost attempts, this one included."""
+    ooms: int = 0
+    """Attempts that ran out of memory, this one included; ``needed`` tells what the next one needs."""
     cause: Cause | None = None
     """Why the attempt did not succeed."""
     delay: float = 0.0
@@ -88,8 +141,8 @@ def after_success(standing: Standing) -> Verdict:
 def after_failure(standing: Standing, cause: Cause, policy: RetryPolicy) -> Verdict:
     """Return what follows an attempt that failed for ``cause``.
 
-    A cancelled one is CANCELLED; a lost one is judged by ``after_loss``; any other is retried after a back-off while the
-    policy names its cause and has retries left, and is FAILED otherwise.
+    A cancelled one is CANCELLED; a lost one is judged by ``after_loss``; any other is retried after a back-off while
+    the policy names its cause and has retries left, and is FAILED otherwise.
     """
     if standing.cancel_requested or cause is Cause.CANCELLED:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
@@ -97,9 +150,11 @@ def after_failure(standing: Standing, cause: Cause, policy: RetryPolicy) -> Verd
         return after_loss(standing, policy)
     failures = standing.failures + 1
     if cause in policy.causes and failures <= policy.retries:
-        delay = backoff(policy, standing.job_id, failures)
-        return Verdict(status=_again(standing), failures=failures, losses=standing.losses, cause=cause, delay=delay)
-    return Verdict(status=JobStatus.FAILED, failures=failures, losses=standing.losses, cause=cause)
+        status, delay = after_retry(standing.impossible), backoff(policy, standing.job_id, failures)
+    else:
+        status, delay = JobStatus.FAILED, 0.0
+    ooms = standing.ooms + (cause is Cause.OOM)
+    return Verdict(status=status, failures=failures, losses=standing.losses, ooms=ooms, cause=cause, delay=delay)
 
 
 def after_loss(standing: Standing, policy: RetryPolicy) -> Verdict:
@@ -107,8 +162,15 @@ def after_loss(standing: Standing, policy: RetryPolicy) -> Verdict:
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
     losses = standing.losses + 1
-    status = JobStatus.FAILED if losses > policy.max_losses else _again(standing)
-    return Verdict(status=status, failures=standing.failures, losses=losses, cause=Cause.LOST)
+    status = JobStatus.FAILED if losses > policy.max_losses else after_retry(standing.impossible)
+    return Verdict(status=status, failures=standing.failures, losses=losses, ooms=standing.ooms, cause=Cause.LOST)
+
+
+def after_release(standing: Standing) -> Verdict:
+    """Return what follows when a person gives a claimed job back: it waits again, or is CANCELLED if that was asked."""
+    if standing.cancel_requested:
+        return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
+    return _verdict(standing, after_retry(standing.impossible), None)
 
 
 def after_retry(impossible: int) -> JobStatus:
@@ -127,14 +189,64 @@ def backoff(policy: RetryPolicy, job_id: int, failures: int) -> float:
     return min(delay * (1 + policy.jitter * spread), policy.max_delay)
 
 
-def required_memory(memory: int, policy: RetryPolicy, oom_failures: int) -> int:
-    """Return the bytes that an attempt needs after ``oom_failures`` ended for lack of memory."""
-    return min(int(memory * policy.memory_factor**oom_failures), 2**60)
+def attempt_status(verdict: Verdict) -> AttemptStatus:
+    """Return the status of a reported attempt that led to this verdict."""
+    match verdict.status:
+        case JobStatus.COMPLETED:
+            return AttemptStatus.COMPLETED
+        case JobStatus.CANCELLED:
+            return AttemptStatus.CANCELLED
+        case _:
+            return AttemptStatus.FAILED
+
+
+def end_attempt(attempt: Attempt, end: AttemptEnd, verdict: Verdict, now: datetime) -> Attempt:
+    """Return the attempt as it is once its reported end has led to this verdict.
+
+    One whose start was never reported started as long ago as it says that it ran, at the earliest when it was claimed.
+    """
+    started = attempt.started_at
+    if started is None and end.duration is not None:
+        started = max(attempt.claimed_at, now - timedelta(seconds=end.duration))
+    return evolve(
+        attempt,
+        status=attempt_status(verdict),
+        started_at=started,
+        finished_at=now,
+        expires_at=None,
+        exit_code=end.exit_code,
+        cause=verdict.cause,
+        message=end.message,
+        peak_memory=end.peak_memory,
+        cpu_seconds=end.cpu_seconds,
+    )
+
+
+def event_kind(verdict: Verdict) -> EventKind:
+    """Return the kind of the one event that tells of this verdict."""
+    by_status = {
+        JobStatus.COMPLETED: EventKind.COMPLETED,
+        JobStatus.CANCELLED: EventKind.CANCELLED,
+        JobStatus.FAILED: EventKind.FAILED,
+    }
+    by_cause = {Cause.LOST: EventKind.LOST, None: EventKind.RELEASED}
+    return by_status.get(verdict.status) or by_cause.get(verdict.cause, EventKind.RETRYING)
+
+
+def needed(requirement: Requirement, policy: RetryPolicy, ooms: int) -> Requirement:
+    """Return what an attempt needs after ``ooms`` ran out of memory: the same, with more memory by the policy."""
+    memory = required_memory(requirement.memory, policy, ooms)
+    return requirement if memory == requirement.memory else evolve(requirement, memory=memory)
+
+
+def required_memory(memory: int, policy: RetryPolicy, ooms: int) -> int:
+    """Return the bytes that an attempt needs after ``ooms`` ended for lack of memory, at most 1 EiB."""
+    if not ooms or not memory or policy.memory_factor == 1:
+        return memory
+    if math.log2(memory) + ooms * math.log2(policy.memory_factor) >= math.log2(MAX_MEMORY):
+        return MAX_MEMORY
+    return min(int(memory * policy.memory_factor**ooms), MAX_MEMORY)
 
 
 def _verdict(standing: Standing, status: JobStatus, cause: Cause | None) -> Verdict:
-    return Verdict(status=status, failures=standing.failures, losses=standing.losses, cause=cause)
-
-
-def _again(standing: Standing) -> JobStatus:
-    return after_retry(standing.impossible)
+    return Verdict(status=status, failures=standing.failures, losses=standing.losses, ooms=standing.ooms, cause=cause)

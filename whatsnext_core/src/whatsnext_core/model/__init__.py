@@ -2,7 +2,7 @@
 
 from whatsnext_core.model.attempt import Assignment, Attempt, AttemptEnd, AttemptRef, AttemptStart, EndOutcome
 from whatsnext_core.model.client import Allocation, Capacity, Client, ClientChanges, ClientSpec, Device, Share
-from whatsnext_core.model.event import Event
+from whatsnext_core.model.event import Event, EventKind, event_data
 from whatsnext_core.model.job import Job, JobChanges, JobSpec
 from whatsnext_core.model.project import Project, ProjectChanges
 from whatsnext_core.model.requirement import Requirement
@@ -27,6 +27,7 @@ __all__ = [
     "Device",
     "EndOutcome",
     "Event",
+    "EventKind",
     "Job",
     "JobChanges",
     "JobSpec",
@@ -39,4 +40,5 @@ __all__ = [
     "Share",
     "Task",
     "TaskSpec",
+    "event_data",
 ]

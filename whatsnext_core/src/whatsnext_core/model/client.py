@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from attrs import field, frozen
+import attrs
+from attrs import evolve, field, frozen
 
 from whatsnext_core.model import limits
 
@@ -80,6 +82,26 @@ class Allocation:
         return tuple(share.device for share in self.devices)
 
 
+def numbered_devices(count: int) -> tuple[Device, ...]:
+    """Return ``count`` devices of no particular kind, with the ids "0", "1", ..."""
+    return tuple(Device(id=str(index)) for index in range(count))
+
+
+def _check_cpu(_: object, __: object, value: int | None) -> None:
+    if value is not None:
+        limits.check_number(value, "number of available CPUs", low=0, high=limits.MAX_CPU)
+
+
+def _check_accelerators(_: object, __: object, value: int | None) -> None:
+    if value is not None:
+        limits.check_number(value, "number of available accelerators", low=0, high=limits.MAX_ACCELERATORS)
+
+
+def _check_text(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None:
+        limits.check_text(value, f"{attribute.name} of the client")
+
+
 @frozen(kw_only=True)
 class ClientSpec:
     """What a client says of itself when it registers."""
@@ -88,13 +110,13 @@ class ClientSpec:
     """1 to 128 of letters, digits, ``-`` and ``_``; unique on the server."""
     name: str = field()
     """Name for people."""
-    entity: str = ""
+    entity: str = field(default="", validator=_check_text)
     """Who it belongs to: a team or a person."""
-    description: str = ""
+    description: str = field(default="", validator=_check_text)
     """Free text."""
-    available_cpu: int = 1
+    available_cpu: int = field(default=1, validator=_check_cpu)
     """CPUs that it offers."""
-    available_accelerators: int = 0
+    available_accelerators: int = field(default=0, validator=_check_accelerators)
     """Accelerators that it offers."""
     capacity: Capacity | None = None
     """All that it offers, in detail; None leaves it at the two numbers."""
@@ -104,6 +126,26 @@ class ClientSpec:
     @name.validator
     def _check_name(self, _: object, value: str) -> None:
         limits.check_name(value, "name of the client")
+
+    def register(self, known: Client | None, now: datetime) -> Client:
+        """Return the client that registers with this: active, not draining, heard of now.
+
+        As old as the ``known`` one.
+        """
+        devices = numbered_devices(self.available_accelerators)
+        return Client(
+            id=self.id,
+            name=self.name,
+            entity=self.entity,
+            description=self.description,
+            available_cpu=self.available_cpu,
+            available_accelerators=self.available_accelerators,
+            capacity=self.capacity or Capacity(cpu=self.available_cpu, devices=devices),
+            session_id=self.session_id,
+            last_heartbeat=now,
+            created_at=known.created_at if known else now,
+            is_active=True,
+        )
 
 
 @frozen(kw_only=True)
@@ -140,17 +182,35 @@ class Client:
 class ClientChanges:
     """The fields of a client that shall change; None leaves one as it is."""
 
-    name: str | None = None
+    name: str | None = field(default=None)
     """New name."""
-    entity: str | None = None
+    entity: str | None = field(default=None, validator=_check_text)
     """New entity."""
-    description: str | None = None
+    description: str | None = field(default=None, validator=_check_text)
     """New description."""
-    available_cpu: int | None = None
+    available_cpu: int | None = field(default=None, validator=_check_cpu)
     """New number of CPUs."""
-    available_accelerators: int | None = None
+    available_accelerators: int | None = field(default=None, validator=_check_accelerators)
     """New number of accelerators."""
     is_active: bool | None = None
     """Whether it takes jobs."""
     draining: bool | None = None
     """Whether it shall finish what it runs and take no more."""
+
+    @name.validator
+    def _check_name(self, _: object, value: str | None) -> None:
+        if value is not None:
+            limits.check_name(value, "name of the client")
+
+    def apply(self, client: Client) -> Client:
+        """Return the client with these changes.
+
+        A new number of CPUs or accelerators replaces that part of its capacity.
+        """
+        changes = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        capacity = client.capacity
+        if self.available_cpu is not None:
+            capacity = evolve(capacity, cpu=self.available_cpu)
+        if self.available_accelerators is not None and self.available_accelerators != client.available_accelerators:
+            capacity = evolve(capacity, devices=numbered_devices(self.available_accelerators))
+        return evolve(client, **changes, capacity=capacity)

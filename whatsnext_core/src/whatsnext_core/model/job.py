@@ -90,6 +90,8 @@ class Job:
     """Failed attempts since the submission or the last retry by a person."""
     losses: int = 0
     """Lost attempts since the submission or the last retry by a person."""
+    ooms: int = 0
+    """Attempts among the failures that ran out of memory; each raises the memory that the next one gets."""
     cause: Cause | None = None
     """Why the last attempt did not succeed, if it did not."""
     message: str = ""

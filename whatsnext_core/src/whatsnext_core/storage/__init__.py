@@ -1,13 +1,15 @@
 """The contract between the server and the database that keeps its state."""
 
-from whatsnext_core.storage.claims import ClaimRequest, Renewal, Settled
+from whatsnext_core.storage.claims import SUBMISSION_LASTS, ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.protocol import Reader, Storage, Writer
-from whatsnext_core.storage.queries import JobOrder, JobQuery, Page
+from whatsnext_core.storage.queries import JobOrder, JobQuery, LogPart, Page
 
 __all__ = [
+    "SUBMISSION_LASTS",
     "ClaimRequest",
     "JobOrder",
     "JobQuery",
+    "LogPart",
     "Page",
     "Reader",
     "Renewal",

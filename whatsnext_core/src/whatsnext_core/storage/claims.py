@@ -8,6 +8,9 @@ from attrs import field, frozen
 
 from whatsnext_core.scheduling import Offer
 
+SUBMISSION_LASTS = timedelta(days=1)
+"""How long a batch may stay unpublished before it is taken for abandoned."""
+
 
 @frozen(kw_only=True)
 class ClaimRequest:

@@ -5,6 +5,15 @@ snapshot that a decision needs, calls the function, and writes the effects, all 
 synchronous; methods take batches. Time is an argument (aware datetimes in UTC), so that a backend never reads a clock
 inside a decision.
 
+What several methods share:
+
+- A job is *ready* when it is PENDING, visible, has no unmet dependency and no back-off. A back-off ends and a lease
+  lapses when ``settle`` has seen its time come, never by itself: until then a late renewal or end still counts.
+- An edge of the graph keeps the name that its parent had when the edge was made. An edge that was met stays met when
+  its parent is deleted; another one never will be.
+- Every change of a job's status writes one event, of the kind and with the data that ``model.EventKind`` lists.
+- Whatever a method leaves to ``settle`` gives the same end result as if it had been done at once.
+
 Errors: methods raise NotFoundError, ConflictError (DuplicateError, IllegalTransitionError, CycleError, StaleFenceError)
 and InvalidError as said, always before they write; StorageError when the database itself fails.
 """
@@ -38,11 +47,15 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.storage.claims import ClaimRequest, Renewal, Settled
-from whatsnext_core.storage.queries import JobQuery, Page
+from whatsnext_core.storage.queries import JobQuery, LogPart, Page
 
 
 class Reader(Protocol):
-    """A consistent view of what is stored. A job of a batch that is not published yet is nowhere to be seen."""
+    """A consistent view of what is stored. A job of a batch that is not published yet is nowhere to be seen.
+
+    The same holds for whatever belongs to a project that was deleted, though ``settle`` may not have cleared it away
+    yet.
+    """
 
     def project(self, project_id: int) -> Project:
         """Return the project; NotFoundError if there is none of that id."""
@@ -77,15 +90,21 @@ class Reader(Protocol):
         ...
 
     def dependencies(self, job_id: int) -> Mapping[int, tuple[str, JobStatus | None]]:
-        """Return name and status of each job before this one; None for one that was deleted. NotFoundError if no job."""
+        """Return name and status of each job before this one, by id; None for one that was deleted.
+
+        NotFoundError if no job.
+        """
         ...
 
     def children(self, job_id: int, page: Page) -> Sequence[int]:
-        """Return the ids of the jobs that depend directly on this one, ascending."""
+        """Return the ids of the jobs that depend directly on this one, ascending; NotFoundError if no job."""
         ...
 
     def counts(self, project_id: int) -> Mapping[JobStatus, int]:
-        """Return how many jobs of the project there are in each status, kept as counters; NotFoundError if no project."""
+        """Return how many jobs of the project there are in each status, all seven, kept as counters.
+
+        NotFoundError if no project.
+        """
         ...
 
     def attempts(self, job_id: int) -> Sequence[Attempt]:
@@ -93,7 +112,7 @@ class Reader(Protocol):
         ...
 
     def live_attempts(self, client_id: str) -> Sequence[Attempt]:
-        """Return the attempts that the client holds now, by job id."""
+        """Return the attempts that the client holds now, by job id; none for an unknown client."""
         ...
 
     def client(self, client_id: str) -> Client:
@@ -108,10 +127,10 @@ class Reader(Protocol):
         """Return events with a number above ``after``, ascending."""
         ...
 
-    def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> tuple[bytes, int]:
-        """Return up to ``limit`` bytes of a stream from ``offset``, and the size of what was received so far.
+    def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
+        """Return up to ``limit`` bytes of a stream from ``offset`` up to its end or the next gap.
 
-        Bytes that were dropped over the cap read as the marker that ``append_log`` describes. NotFoundError if no attempt.
+        An offset in a part that was dropped gives what comes behind it. NotFoundError if no attempt.
         """
         ...
 
@@ -134,7 +153,10 @@ class Writer(Reader, Protocol):
         ...
 
     def delete_project(self, project_id: int) -> None:
-        """Delete a project with all that it holds. It is gone at once; what it held may be cleared away by ``settle``."""
+        """Delete a project with all that it holds.
+
+        It is gone at once; what it held may be cleared away by ``settle``.
+        """
         ...
 
     def create_task(self, project_id: int, spec: TaskSpec, now: datetime) -> Task:
@@ -142,11 +164,17 @@ class Writer(Reader, Protocol):
         ...
 
     def update_task(self, task_id: int, spec: TaskSpec, now: datetime) -> Task:
-        """Replace what a person said of a task; its ready jobs move to the line of the new requirement."""
+        """Replace what a person said of a task; its ready jobs move to the line of the new requirement.
+
+        NotFoundError if there is none of that id, DuplicateError if the new name is taken in its project.
+        """
         ...
 
     def delete_task(self, task_id: int) -> None:
-        """Delete a task and its ended jobs; ConflictError while it has jobs that have not ended."""
+        """Delete a task and its ended jobs.
+
+        ConflictError while it has jobs that have not ended, unpublished ones included.
+        """
         ...
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
@@ -162,71 +190,94 @@ class Writer(Reader, Protocol):
 
         All or nothing: NotFoundError if the project is unknown, InvalidError if a task or dependency is unknown or of
         another project, ConflictError if the project is archived. Specs of one call may depend on each other by
-        reserved ids in any order; the caller has checked them for cycles. Jobs of a ``submission`` stay invisible.
+        reserved ids in any order; the caller has checked them for cycles. An id that is given twice or exists already
+        is an InvalidError. Jobs of a ``submission`` stay invisible until it is published, and may depend on jobs of its
+        earlier calls; NotFoundError if it is not open.
         """
         ...
 
     def open_submission(self, project_id: int, now: datetime) -> int:
-        """Begin a batch that is written in several transactions and return its number."""
+        """Begin a batch that is written in several transactions and return its number.
+
+        NotFoundError if no project, ConflictError if it is archived. A batch that is neither published nor discarded
+        within ``SUBMISSION_LASTS`` is discarded by ``settle``.
+        """
         ...
 
     def publish_submission(self, submission: int, now: datetime) -> None:
         """Make all jobs of a batch visible at once; ``settle`` then brings them into the queue in small steps.
 
-        InvalidError, and nothing shown, if a dependency was deleted meanwhile.
+        InvalidError, and nothing shown, if a dependency was deleted meanwhile; NotFoundError if it is not open;
+        ConflictError if the project was archived meanwhile. They are PENDING from now on; ``settle`` writes their
+        events.
         """
         ...
 
     def discard_submission(self, submission: int) -> None:
-        """Give a batch up; ``settle`` clears its jobs away in small steps."""
+        """Give a batch up; ``settle`` clears its jobs away in small steps. NotFoundError if it is not open."""
         ...
 
     def update_job(self, job_id: int, changes: JobChanges, now: datetime) -> Job:
         """Change a job.
 
-        A new status goes by the table of transitions: QUEUED claims the job without a lease if it is ready, RUNNING
-        starts, COMPLETED and FAILED end the attempt (FAILED with cause ``exit``, and the retry policy applies), CANCELLED
-        cancels, PENDING retries an ended job or gives a claimed one back. Anything else of a job that has ended or is held
-        by a client can change too, except project, task, parameters and dependencies: ConflictError.
+        A new status goes by ``states.check_request``: QUEUED claims the job without client and lease if it is ready
+        (IllegalTransitionError otherwise), RUNNING starts, COMPLETED and FAILED end the attempt (FAILED with cause
+        ``exit``, and the retry policy applies), CANCELLED cancels, PENDING retries an ended job or gives a claimed one
+        back (``states.after_release``; its attempt is LOST, and no loss is counted). The status that the job has
+        already changes nothing, and so does any other value that is the present one.
 
-        CycleError and InvalidError guard new dependencies as in ``submit``.
+        Name and priority can always change; project, task, parameters and dependencies only while the job waits:
+        ConflictError otherwise. Of a waiting job the other fields change before its status, else after it.
+
+        InvalidError guards the new task and new dependencies as in ``submit``, CycleError those that would wait for
+        each other; an edge that the job has already, with the same condition, stays as it is, even to a deleted job.
+        Another project: NotFoundError if it is unknown, ConflictError if it is archived or the job has dependencies or
+        children, InvalidError unless ``task_id`` names a task there.
         """
         ...
 
     def delete_jobs(self, job_ids: Sequence[int], now: datetime) -> int:
-        """Delete jobs and return how many there were. A held one loses its attempt; edges to them that are not met never will be."""
+        """Delete jobs with their attempts and logs and return how many there were; unknown ones are passed over."""
         ...
 
     def clear_queue(self, project_id: int, now: datetime, limit: int) -> int:
-        """Delete up to ``limit`` PENDING jobs of the project and return how many; NotFoundError if no project."""
+        """Delete up to ``limit`` PENDING jobs of the project and return how many; NotFoundError if no project.
+
+        Newest first, so that what depends goes before what it depends on.
+        """
         ...
 
     def cancel(self, job_ids: Sequence[int], now: datetime) -> Sequence[Job]:
         """Cancel jobs: waiting ones at once, held ones when their client confirms, at once if they have no lease.
 
         IllegalTransitionError for one that has ended, unless it is CANCELLED already; NotFoundError for an unknown one.
+        Then nothing is changed. An ended attempt or job gets the cause ``cancelled`` and ``states.CANCELLED_BY_HAND``.
         """
         ...
 
     def retry(self, job_ids: Sequence[int], now: datetime) -> Sequence[Job]:
-        """Bring FAILED and CANCELLED jobs back with fresh counts; their BLOCKED descendants return to PENDING.
+        """Bring FAILED and CANCELLED jobs back; their BLOCKED descendants return to PENDING.
 
-        IllegalTransitionError for a job in any other status; NotFoundError for an unknown one.
+        Counts start anew, and cause, message, exit code, result and times of the last attempt are cleared.
+        IllegalTransitionError for a job in any other status; NotFoundError for an unknown one. Then nothing is changed.
         """
         ...
 
     # -- clients and attempts ------------------------------------------------------------------------------------------
 
     def register_client(self, spec: ClientSpec, now: datetime) -> Client:
-        """Create the client, or update the one of that id and make it active."""
+        """Create the client, or update the one of that id and make it active, as ``ClientSpec.register`` says."""
         ...
 
     def update_client(self, client_id: str, changes: ClientChanges, now: datetime) -> Client:
-        """Change a client; NotFoundError if there is none of that id."""
+        """Change a client as ``ClientChanges.apply`` says; NotFoundError if there is none of that id."""
         ...
 
     def delete_client(self, client_id: str, now: datetime) -> None:
-        """Delete a client; the attempts that it holds are lost, and their jobs return to the queue."""
+        """Delete a client; the attempts that it holds are lost (``states.after_loss``).
+
+        NotFoundError if there is none.
+        """
         ...
 
     def heartbeat(self, client_id: str, now: datetime) -> None:
@@ -236,30 +287,43 @@ class Writer(Reader, Protocol):
     def claim(self, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
         """Give ready jobs to a client, best first, each with a new attempt, fence and lease.
 
-        Which ones is decided by ``scheduling.plan_claim``. A repeated ``request`` number of a session returns the live
-        attempts that it claimed the first time, and claims nothing.
+        Which ones is decided by ``scheduling.plan_claim``, from the ready jobs of active projects. NotFoundError if a
+        client is named and unknown; one that is inactive or drains gets nothing. The plan's reservation replaces the
+        client's earlier one and counts for others while the client is active, does not drain, and
+        ``RESERVATION_HOLDS``.
+
+        A ``request`` number under which the session already got attempts returns those of them that it still holds, by
+        priority descending and then id, and claims nothing.
         """
         ...
 
     def start(self, starts: Sequence[AttemptStart], session_id: str, now: datetime) -> Sequence[AttemptRef]:
-        """Note that attempts run, and return those of them that the session does not hold any more."""
+        """Note that attempts run, and return those of them that the session does not hold (any more).
+
+        A repeat changes nothing but the handle, if one is given.
+        """
         ...
 
     def renew(self, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
-        """Renew the leases of a session's attempts."""
+        """Renew the leases of a session's attempts, in the order given."""
         ...
 
     def adopt(
         self, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime
     ) -> Renewal:
-        """Hand attempts of earlier sessions of the client, that it proved to run still, to its new session."""
+        """Hand attempts of earlier sessions of the client, proved to run still, to its new session, and renew them.
+
+        The numbers of the requests that claimed them are forgotten: they belonged to the old session.
+        """
         ...
 
     def finish(self, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:
         """Take in how attempts ended, in the order given; a stale one is not accepted and changes nothing.
 
-        What follows is decided by ``states.after_success`` and ``states.after_failure``; children's counts change by
-        ``dependencies.change``, directly for the nearest ones and by ``settle`` for the rest of a large graph.
+        An attempt counts if it is live and of this session (None: of no session). One that ended, and is not LOST, is
+        accepted again without effect. The attempt becomes ``states.end_attempt``. What follows is decided by
+        ``states.after_success`` and ``states.after_failure``; children's counts change by ``dependencies.change``,
+        directly for the nearest ones and by ``settle`` for the rest of a large graph.
         """
         ...
 
@@ -268,9 +332,9 @@ class Writer(Reader, Protocol):
     ) -> int:
         """Append bytes to a stream of an attempt at ``offset`` and return the new size.
 
-        Bytes that are there already are skipped, so a repeat is safe; an offset beyond the size is a ConflictError that
-        names the right one. Of a stream the first ``head`` and the last ``tail`` bytes are kept (whole chunks, so up to a
-        chunk more); what is between is dropped. NotFoundError if no attempt.
+        Bytes that are there already are skipped, so a repeat is safe; an offset beyond the size is a LogOffsetError
+        that carries the right one. The new bytes of one call are one chunk. A chunk that lies wholly behind the first
+        ``head`` bytes and before the last ``tail`` bytes is dropped. NotFoundError if no attempt; it may have ended.
         """
         ...
 
@@ -285,7 +349,11 @@ class Writer(Reader, Protocol):
         ...
 
     def prune(self, before: datetime, limit: int) -> int:
-        """Delete up to ``limit`` jobs that ended before a time and that nobody waits for, with attempts, logs and events."""
+        """Delete up to ``limit`` jobs that ended before a time, those that ended first, with attempts, logs and events.
+
+        A job on which a PENDING or BLOCKED job depends (or an unpublished one) stays. Events from before that time of
+        jobs that are gone go too. Returns how many jobs there were; no event tells of it.
+        """
         ...
 
 

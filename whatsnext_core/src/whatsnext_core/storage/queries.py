@@ -40,6 +40,18 @@ class Page:
 
 
 @frozen(kw_only=True)
+class LogPart:
+    """A piece of what an attempt wrote to one stream."""
+
+    data: bytes
+    """Bytes without a gap; empty at the end."""
+    offset: int
+    """Where in the stream they begin: where they were asked for, or behind a part that was dropped."""
+    size: int
+    """Bytes received so far, those dropped included."""
+
+
+@frozen(kw_only=True)
 class JobQuery:
     """Which jobs are wanted, and in which order."""
 
