@@ -64,7 +64,7 @@ def from_json(data: Any, kind: type[T], *, what: str = "value", converter: cattr
         raise InvalidError("; ".join(_sentences(error, what))) from error
     except WhatsNextError:
         raise
-    except (TypeError, ValueError, KeyError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise InvalidError(f"{what}: {error}") from error
 
 
