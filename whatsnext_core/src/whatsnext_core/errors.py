@@ -68,5 +68,9 @@ class StorageError(WhatsNextError):
     """The database cannot be opened, read or written."""
 
 
+class TransientStorageError(StorageError):
+    """A transaction met another one and was undone as a whole; running all of it again is safe and may succeed."""
+
+
 class EngineError(WhatsNextError):
     """An execution engine (a process, Slurm, a container runtime) refused or failed an operation."""

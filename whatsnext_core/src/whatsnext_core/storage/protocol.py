@@ -366,7 +366,11 @@ class Storage(Protocol):
         ...
 
     def write(self) -> AbstractContextManager[Writer]:
-        """Return a block that is one transaction. Once it ends well, what it did survives a power cut."""
+        """Return a block that is one transaction. Once it ends well, what it did survives a power cut.
+
+        TransientStorageError, from any method inside or from the end of the block, means that it met a transaction of
+        another server: all that it did is undone, savepoints or not, and the whole block may be run again.
+        """
         ...
 
     def clock(self) -> datetime:
