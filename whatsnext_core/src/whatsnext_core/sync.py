@@ -3,7 +3,9 @@
 One round trip carries the results of ended attempts, the states of running ones (which renews their leases and is the
 client's heartbeat) and the wish for new jobs; the answer brings new attempts, orders for running ones, and which results
 counted. A client numbers its requests within its session and repeats one with the same number if the answer was lost:
-that changes nothing twice and returns the same attempts.
+that changes nothing twice and returns the same attempts. A request that is held is answered at once when a newer one of
+the same session arrives, so that a client can send a result, and then offer what it freed, while another request waits.
+The server takes in a request in the order ``adopted``, ``running``, ``ended``, ``released``, and then looks for jobs.
 """
 
 from __future__ import annotations
@@ -43,6 +45,12 @@ class SyncRequest:
     """Only jobs of these projects; None for all."""
     running: tuple[AttemptStart, ...] = field(default=())
     """The attempts that run, all of them; those that the server does not know as started are thereby started."""
+    held: tuple[AttemptRef, ...] = field(default=())
+    """The attempts that it holds and that do not run yet, all of them: they wait for room here or in the engine's own
+    queue. Their leases are renewed, and no more."""
+    released: tuple[AttemptRef, ...] = field(default=())
+    """Attempts that it gives back without having started them: their jobs are PENDING again at once, and neither a
+    failure nor a loss is counted. One that is no longer its own is passed over."""
     adopted: tuple[AttemptRef, ...] = field(default=())
     """Attempts of an earlier session of this client that it proved to run still, or whose end it can report."""
     ended: tuple[AttemptEnd, ...] = field(default=())
