@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).with_name("_ext")))
 
 project = "WhatsNext"
 author = "the WhatsNext developers"
@@ -15,13 +19,16 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
+    "reference_pages",
 ]
-exclude_patterns = ["_build", "examples/**"]
+exclude_patterns = ["_build", "_ext", "examples/**"]
 html_theme = "furo"
 html_title = "WhatsNext"
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 copybutton_prompt_text = "$ "
+copybutton_line_continuation_character = "\\"
+copybutton_here_doc_delimiter = "EOF"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -1,0 +1,45 @@
+"""The generated parts, each made from the installed programs."""
+
+from __future__ import annotations
+
+from reference_pages import rest as endpoints
+from reference_pages.settings import render_settings
+
+__all__ = ["client_settings", "plugin_settings", "rest", "server_settings"]
+
+
+def rest() -> str:
+    """Return every endpoint and every schema."""
+    from whatsnext_server.app import create_app
+
+    return endpoints.render(create_app().openapi())
+
+
+def server_settings() -> str:
+    """Return the settings of the section ``[server]``."""
+    from whatsnext_server.config import ServerSettings
+
+    return render_settings(ServerSettings)
+
+
+def client_settings() -> str:
+    """Return the settings of the section ``[client]``."""
+    from whatsnext_client.config import ClientSettings
+
+    return render_settings(ClientSettings)
+
+
+def plugin_settings() -> str:
+    """Return the settings of every installed plugin that has some."""
+    from whatsnext_core.plugins import load_plugins
+
+    plugins = load_plugins()
+    groups = (plugins.formatters(), plugins.probes(), plugins.storage_backends(), plugins.notifiers())
+    found = [
+        f"### [plugins.{name}]\n\n{provided.descriptor.summary}; in `{provided.distribution}`.\n\n"
+        + render_settings(provided.descriptor.config, environment=False)
+        for group in groups
+        for name, provided in group.items()
+        if provided.descriptor.config is not None
+    ]
+    return "\n".join(found)

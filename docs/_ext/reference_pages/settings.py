@@ -1,0 +1,80 @@
+"""The settings, as their classes define them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterable
+from typing import Any, get_args, get_origin, get_type_hints
+
+import attrs
+
+from reference_pages.markdown import code, table
+
+__all__ = ["field_docs", "render_settings"]
+
+
+def field_docs(cls: type) -> dict[str, str]:
+    """Return the doc line of each field of a class, those of its bases included."""
+    found: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        if each.__module__ == "builtins":
+            continue
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, words in zip(definition.body, definition.body[1:], strict=False):
+            match field, words:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text).replace("\n", " ")
+    return found
+
+
+def render_settings(cls: type, *, environment: bool = True) -> str:
+    """Return the fields of a settings class as a table; ``environment`` names the variables that set them, too."""
+    words, hints = field_docs(cls), get_type_hints(cls)
+    rows = [
+        (
+            code(field.name),
+            _kind(hints.get(field.name, str)),
+            _default(field),
+            f"`WHATSNEXT_{field.name.upper()}`" if environment else "",
+            words.get(field.name, ""),
+        )
+        for field in attrs.fields(cls)
+    ]
+    return table(("setting", "type", "default", "environment", "meaning"), rows)
+
+
+def _default(field: attrs.Attribute[Any]) -> str:
+    if field.default is attrs.NOTHING:
+        return "required"
+    made = getattr(field.default, "factory", None)
+    value: object = made() if made is not None else field.default
+    match value:
+        case None | "":
+            return "none"
+        case bool():
+            return code(value)
+        case str() | int() | float():
+            return code(value)
+        case Iterable():
+            return ", ".join(code(str(each)) for each in value) or "none"
+        case _:
+            return code(str(value))
+
+
+def _kind(hint: Any) -> str:
+    if hint is type(None):
+        return "none"
+    inner = get_args(hint)
+    if get_origin(hint) in (list, tuple, frozenset, set):
+        return f"list of {_kind(inner[0])}"
+    if get_origin(hint) is dict:
+        return "table"
+    if inner and all(isinstance(each, str) for each in inner):
+        return " or ".join(code(each) for each in inner)
+    if inner:
+        return " or ".join(dict.fromkeys(_kind(each) for each in inner))
+    names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}
+    return names.get(getattr(hint, "__name__", str(hint)), getattr(hint, "__name__", str(hint)))

@@ -1,0 +1,44 @@
+"""Every page does what it says."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.runner import DATABASE, PageRun, pages, read_page, runs
+from tests.docs.syntax import check_syntax
+
+
+def needs_database(page: Path) -> bool:
+    return any(DATABASE in snippet.text for snippet in read_page(page) if runs(snippet))
+
+
+RUNNING = [page for page in pages() if any(runs(snippet) for snippet in read_page(page))]
+
+
+def run_page(page: Path, folder: Path, database: str | None = None) -> None:
+    with PageRun(folder, database) as run:
+        for snippet in read_page(page):
+            run.run(snippet)
+        run.end()
+
+
+@pytest.mark.parametrize("page", [page for page in RUNNING if not needs_database(page)], ids=str)
+def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", [page for page in RUNNING if needs_database(page)], ids=str)
+def test_page_does_what_it_says_on_postgresql(page: Path, tmp_path: Path, postgresql_url: str) -> None:
+    run_page(page, tmp_path, postgresql_url)
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_blocks_of_a_page_are_well_formed(page: Path) -> None:
+    for snippet in read_page(page):
+        check_syntax(snippet)
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_a_block_that_does_not_run_says_why(page: Path) -> None:
+    silent = [snippet.place for snippet in read_page(page) if snippet.reason is not None and len(snippet.reason) < 10]
+    assert silent == []
