@@ -72,12 +72,5 @@ class TransientStorageError(StorageError):
     """A transaction met another one and was undone as a whole; running all of it again is safe and may succeed."""
 
 
-class RetryableStorageError(StorageError):
-    """The database undid a transaction for a reason that passes (a lock, a deadlock, a conflict); it may be run again.
-
-    Never raised when the transaction may have been committed all the same.
-    """
-
-
 class EngineError(WhatsNextError):
     """An execution engine (a process, Slurm, a container runtime) refused or failed an operation."""
