@@ -1,4 +1,4 @@
-"""Configuration of the documentation: MyST pages, Python reference from docstrings, command line from click."""
+"""Configuration of the documentation: MyST pages, reference from docstrings and from the programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx_click",
     "sphinx_copybutton",
     "reference_pages",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["code", "fenced", "paragraph", "table"]
+__all__ = ["code", "fenced", "paragraph", "plain", "table"]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -35,6 +36,11 @@ def fenced(value: Any) -> str:
 def paragraph(text: str | None) -> str:
     """Return a description as Markdown; double backticks of docstrings become single ones."""
     return (text or "").replace("``", "`").strip()
+
+
+def plain(text: str) -> str:
+    """Return a text that is no Markdown so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_<\[\]])", r"\\\1", text)
 
 
 def _cell(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from reference_pages import commands
 from reference_pages import rest as endpoints
 from reference_pages.settings import render_settings
 
-__all__ = ["client_settings", "plugin_settings", "rest", "server_settings"]
+__all__ = ["client_commands", "client_settings", "plugin_settings", "rest", "server_commands", "server_settings"]
 
 
 def rest() -> str:
@@ -43,3 +44,17 @@ def plugin_settings() -> str:
         if provided.descriptor.config is not None
     ]
     return "\n".join(found)
+
+
+def client_commands() -> str:
+    """Return the commands of ``whatsnext``."""
+    from whatsnext_client.cli import cli
+
+    return commands.render(cli, "whatsnext")
+
+
+def server_commands() -> str:
+    """Return the commands of ``whatsnext-server``."""
+    from whatsnext_server.cli import cli
+
+    return commands.render(cli, "whatsnext-server")
