@@ -1,0 +1,86 @@
+"""What a server's answer means: its document, or the error that its status and its sentence make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import requests
+
+from whatsnext_client.errors import (
+    NotAuthenticatedError,
+    NotPermittedError,
+    RateLimitError,
+    ServerFaultError,
+    UnexpectedAnswerError,
+)
+from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError, TooLargeError, WhatsNextError
+
+_ERRORS: Final[Mapping[int, type[WhatsNextError]]] = {
+    HTTPStatus.BAD_REQUEST: InvalidError,
+    HTTPStatus.UNAUTHORIZED: NotAuthenticatedError,
+    HTTPStatus.FORBIDDEN: NotPermittedError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLargeError,
+    HTTPStatus.UNPROCESSABLE_ENTITY: InvalidError,
+    HTTPStatus.TOO_MANY_REQUESTS: RateLimitError,
+}
+_LONGEST: Final = 500
+
+
+def document(response: requests.Response) -> Any:
+    """Return the JSON document of a response; None if it has no content."""
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError as error:
+        raise UnexpectedAnswerError(
+            f"{response.url} answered {response.status_code} with something that is no JSON: "
+            f"{response.text[:80]!r}. Is it a WhatsNext server?"
+        ) from error
+
+
+def check(response: requests.Response) -> requests.Response:
+    """Return the response if the server did what it was asked, and raise the error that it describes otherwise."""
+    if response.ok:
+        return response
+    raise error_of(response)
+
+
+def error_of(response: requests.Response) -> WhatsNextError:
+    """Return the error that a refusing response describes."""
+    status = response.status_code
+    sentence = _sentence(response)
+    if status in _ERRORS:
+        return _ERRORS[status](sentence)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerFaultError(f"The server failed ({status} {response.reason}): {sentence}")
+    return UnexpectedAnswerError(f"{response.url} answered {status} {response.reason}: {sentence}")
+
+
+def _sentence(response: requests.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    detail = body.get("detail") if isinstance(body, Mapping) else None
+    if isinstance(detail, str) and detail:
+        return detail
+    if isinstance(detail, list):
+        return "; ".join(_complaint(item) for item in detail) or response.reason
+    return response.text[:_LONGEST].strip() or response.reason
+
+
+def _complaint(item: Any) -> str:
+    """Return one entry of FastAPI's list of what is wrong with a request as a sentence with its place and value."""
+    if not isinstance(item, Mapping):
+        return str(item)
+    place = ".".join(str(step) for step in item.get("loc", ()) if step not in {"body", "query", "path"})
+    message = str(item.get("msg", item))
+    given = item.get("input")
+    simple = isinstance(given, str | int | float | bool) and repr(given) not in message
+    shown = f" (given: {given!r:.80})" if simple else ""
+    return f"{place}: {message}{shown}" if place else f"{message}{shown}"
