@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import pluggy
 from attrs import evolve, field, frozen
@@ -38,9 +38,13 @@ def installed(group: str) -> list[tuple[EntryPoint, PluginState]]:
     """Return the entry points of ``group``, with the states that they begin with, by distribution and name."""
     found = []
     for entry_point in entry_points(group=group):
-        distribution = entry_point.dist
-        name, version = (distribution.name, distribution.version) if distribution else (UNKNOWN, UNKNOWN)
-        state = PluginState(name=entry_point.name, distribution=name, version=version, group=group)
+        distribution = cast("Distribution", entry_point.dist)  # only an entry point made by hand has none
+        state = PluginState(
+            name=entry_point.name,
+            distribution=distribution.name or UNKNOWN,
+            version=distribution.version or UNKNOWN,
+            group=group,
+        )
         found.append((entry_point, state))
     return sorted(found, key=lambda each: (each[1].distribution, each[1].name, each[0].value))
 
@@ -77,8 +81,6 @@ def load(
             (name, descriptor) for name in state.hooks for descriptor in call(hooks[name], name, types[name])
         )
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the boundary to code of strangers
-        if manager.has_plugin(state.key):
-            manager.unregister(name=state.key)
         return Loaded(state=evolve(state, state=LoadState.BROKEN, error=describe(error)))
     return Loaded(state=evolve(state, offers=tuple(f"{noun(hook)} {one.name}" for hook, one in offers)), offers=offers)
 

@@ -171,10 +171,10 @@ class Plugins:
 
     def _clash(self, what: str, name: str, several: Sequence[Provided[Any]]) -> str:
         sources = " and ".join(one.source for one in several)
-        ways = " or ".join(dict.fromkeys(self._handle(one.plugin, one.distribution) for one in several))
+        last = several[-1]
         return (
-            f"The {what} {name!r} is offered by {sources}; none of them is used. "
-            f"Uninstall one, or disable one ({ways}) {_how('...')}"
+            f"The {what} {name!r} is offered by {sources}; none of them is used. Uninstall one of the packages, "
+            f"or disable one of the plugins, the last {_how(self._handle(last.plugin, last.distribution))}"
         )
 
     def _missing(self, hook: str, what: str, name: str, available: Iterable[str]) -> str:

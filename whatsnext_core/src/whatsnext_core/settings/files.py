@@ -6,6 +6,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,23 +73,24 @@ def find_dotenv(start: str | Path | None) -> Path | None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the contents of a TOML file; ConfigurationError if it cannot be read."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(_read(path))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"The config file {path} is no valid TOML: {error}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"The config file {path} is not written in UTF-8: {error}.") from error
-    except OSError as error:
-        raise ConfigurationError(f"The config file {path} cannot be read: {error.strerror}.") from error
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file, as they stand there; ConfigurationError if it cannot be read."""
+    values = dotenv_values(stream=StringIO(_read(path)), interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read(path: Path) -> str:
     try:
-        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+        return path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"The file {path} is not written in UTF-8: {error}.") from error
+        raise ConfigurationError(f"The config file {path} is not written in UTF-8: {error}.") from error
     except OSError as error:
-        raise ConfigurationError(f"The file {path} cannot be read: {error.strerror}.") from error
+        raise ConfigurationError(f"The config file {path} cannot be read: {error.strerror}.") from error
 
 
 def _nearest(names: Sequence[str], start: str | Path | None) -> list[Path]:

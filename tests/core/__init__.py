@@ -1,0 +1,1 @@
+"""The core: what it decides, and the contracts that it sets."""
