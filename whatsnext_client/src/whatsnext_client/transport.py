@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -68,7 +68,8 @@ class Transport:
         *,
         params: Parameters | None = None,
         body: Any = None,
-        data: bytes | None = None,
+        data: bytes | BinaryIO | None = None,
+        content_type: str = "application/octet-stream",
         idempotent: bool | None = None,
         timeout: float | None = None,
         retry_for: float | None = None,
@@ -77,7 +78,8 @@ class Transport:
 
         A connection that could not be made is tried again for ``retry_for`` seconds. A request that was sent and had no
         answer is repeated only if it is ``idempotent`` (by default, if its method is); 429 and 503 are
-        repeated after the time that the server names.
+        repeated after the time that the server names. ``data`` is sent as it is, as ``content_type``; a file is
+        read while it is sent, from its beginning each time.
 
         Raises:
             ServerUnreachableError: nobody answers in time.
@@ -90,11 +92,13 @@ class Transport:
             data = encode(body)
             headers["Content-Type"] = "application/json"
         elif data is not None:
-            headers["Content-Type"] = "application/octet-stream"
+            headers["Content-Type"] = content_type
         limit = self.timeout if timeout is None else timeout
         backoff = Backoff(self.retry_for if retry_for is None else retry_for)
         repeated = False
         while True:
+            if data is not None and not isinstance(data, bytes):
+                data.seek(0)
             try:
                 response = self._session().request(
                     method,
