@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
@@ -56,7 +57,9 @@ def _default(field: attrs.Attribute[Any]) -> str:
             return "none"
         case bool():
             return code(value)
-        case str() | int() | float():
+        case str():
+            return code(value.replace(str(Path.home()), "~"))
+        case int() | float():
             return code(value)
         case Iterable():
             return ", ".join(code(str(each)) for each in value) or "none"
