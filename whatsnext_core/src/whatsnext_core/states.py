@@ -179,7 +179,7 @@ def after_retry(impossible: int) -> JobStatus:
 
 
 def backoff(policy: RetryPolicy, job_id: int, failures: int) -> float:
-    """Return the seconds to wait after the ``failures``-th failure: exponential, spread by jitter, at most max_delay."""
+    """Return the seconds to wait after the ``failures``-th failure: exponential, with jitter, at most max_delay."""
     exponent = min(failures - 1, 1000)
     try:
         delay = min(policy.delay * policy.factor**exponent, policy.max_delay)
@@ -220,6 +220,11 @@ def end_attempt(attempt: Attempt, end: AttemptEnd, verdict: Verdict, now: dateti
         peak_memory=end.peak_memory,
         cpu_seconds=end.cpu_seconds,
     )
+
+
+def lose_attempt(attempt: Attempt, cause: Cause | None, message: str, now: datetime) -> Attempt:
+    """Return a live attempt as it is once it was lost, or its job was taken from it (then without a cause)."""
+    return evolve(attempt, status=AttemptStatus.LOST, finished_at=now, expires_at=None, cause=cause, message=message)
 
 
 def event_kind(verdict: Verdict) -> EventKind:

@@ -12,6 +12,8 @@ What several methods share:
 - An edge of the graph keeps the name that its parent had when the edge was made. An edge that was met stays met when
   its parent is deleted; another one never will be.
 - Every change of a job's status writes one event, of the kind and with the data that ``model.EventKind`` lists.
+- What a call means for other jobs (their counts, BLOCKED and back) follows once all that the call itself does is done:
+  of a parent and a child that one call cancels, the child is cancelled and never BLOCKED in between.
 - Whatever a method leaves to ``settle`` gives the same end result as if it had been done at once.
 
 Errors: methods raise NotFoundError, ConflictError (DuplicateError, IllegalTransitionError, CycleError, StaleFenceError)

@@ -1,0 +1,281 @@
+"""Attempts in memory: claimed, started, renewed, ended, lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve
+
+from whatsnext_core.memory.graph import move, spread
+from whatsnext_core.memory.state import State
+from whatsnext_core.memory.tables import Reservation, Row
+from whatsnext_core.model import (
+    Allocation,
+    Assignment,
+    Attempt,
+    AttemptEnd,
+    AttemptRef,
+    AttemptStart,
+    AttemptStatus,
+    Cause,
+    EndOutcome,
+    EventKind,
+    JobStatus,
+    ProjectStatus,
+)
+from whatsnext_core.scheduling import RESERVATION_HOLDS, Line, plan_claim
+from whatsnext_core.states import (
+    Standing,
+    Verdict,
+    after_failure,
+    after_loss,
+    after_success,
+    end_attempt,
+    event_kind,
+    lose_attempt,
+)
+from whatsnext_core.storage import ClaimRequest, Renewal
+
+
+def claim(state: State, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
+    """Give ready jobs to a client, best first."""
+    client = None if request.client_id is None else state.client(request.client_id)
+    if client is not None and (client.draining or not client.is_active):
+        return []
+    if request.session_id is not None and request.request is not None:
+        earlier = state.attempts.of_request.keys((request.session_id, request.request))
+        if earlier:
+            return _assignments(state, earlier)
+    elsewhere = set() if client is None else _reserved_by_others(state, client.id, now)
+    plan = plan_claim(
+        _lines(state, request),
+        request.offer,
+        now=now,
+        reserve_after=request.reserve_after,
+        reserved_elsewhere=elsewhere,
+    )
+    if client is not None:
+        state.reservations.drop(client.id)
+        if plan.reserve is not None:
+            state.reservations.put(client.id, Reservation(plan.reserve, now))
+    return [give(state, state.jobs[pick.job_id], pick.allocation, now, request) for pick in plan.picks]
+
+
+def _lines(state: State, request: ClaimRequest) -> Iterable[Line]:
+    for (project_id, _), line in state.ready.lines.items():
+        project = state.projects.get(project_id)
+        wanted = request.project_ids is None or project_id in request.project_ids
+        if wanted and project is not None and project.status is ProjectStatus.ACTIVE:
+            heads = [state.ready[-negative] for _, negative in line.keys[: -request.offer.limit - 1 : -1]]
+            if heads:
+                yield Line(requirement=heads[0].requirement, jobs=[ready.job for ready in heads])
+
+
+def _reserved_by_others(state: State, client_id: str, now: datetime) -> set[int]:
+    found = set()
+    for other in state.reservations:
+        client, reservation = state.clients[other], state.reservations[other]
+        holds = client.is_active and not client.draining and now - reservation.at <= RESERVATION_HOLDS
+        if other != client_id and holds:
+            found.add(reservation.job_id)
+    return found
+
+
+def _assignments(state: State, keys: Iterable[tuple[int, int]]) -> list[Assignment]:
+    found = []
+    for job_id, fence in keys:
+        row, attempt = state.seen(job_id), state.attempts[job_id, fence]
+        if row is not None and attempt.status.is_live:
+            found.append(_assignment(state, row, attempt))
+    return sorted(found, key=lambda assignment: (-assignment.job.priority, assignment.job.id))
+
+
+def _assignment(state: State, row: Row, attempt: Attempt) -> Assignment:
+    task = state.tasks[row.job.task_id]
+    return Assignment(job=state.view(row), task=task, fence=attempt.fence, allocation=attempt.allocation)
+
+
+def give(
+    state: State, row: Row, allocation: Allocation, now: datetime, request: ClaimRequest | None = None
+) -> Assignment:
+    """Begin a new attempt of a ready job; without a request it has no client and no lease."""
+    client_id, lease = (request.client_id, request.lease) if request else (None, None)
+    attempt = Attempt(
+        job_id=row.job.id,
+        fence=row.job.attempt + 1,
+        status=AttemptStatus.CLAIMED,
+        client_id=client_id,
+        session_id=request.session_id if request else None,
+        allocation=allocation,
+        claimed_at=now,
+        expires_at=now + lease if lease is not None else None,
+        request=request.request if request else None,
+    )
+    state.attempts.put((attempt.job_id, attempt.fence), attempt)
+    row = move(
+        state,
+        row,
+        EventKind.CLAIMED,
+        now,
+        {"fence": attempt.fence, "client": client_id},
+        status=JobStatus.QUEUED,
+        attempt=attempt.fence,
+        client_id=client_id,
+        started_at=None,
+        finished_at=None,
+    )
+    return _assignment(state, row, attempt)
+
+
+def newest(state: State, row: Row) -> Attempt:
+    """Return the newest attempt of a job that has one."""
+    return state.attempts[row.job.id, row.job.attempt]
+
+
+def _held(state: State, job_id: int, fence: int, session_id: str | None) -> tuple[Row, Attempt] | None:
+    row, attempt = state.seen(job_id), state.attempts.get((job_id, fence))
+    if row is None or attempt is None or not attempt.status.is_live or attempt.session_id != session_id:
+        return None
+    return row, attempt
+
+
+def start(state: State, starts: Sequence[AttemptStart], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+    """Note that attempts run, and return those that the session does not hold."""
+    gone = []
+    for each in starts:
+        held = _held(state, each.job_id, each.fence, session_id)
+        if held is None:
+            gone.append(AttemptRef(job_id=each.job_id, fence=each.fence))
+            continue
+        row, attempt = held
+        if each.handle is not None:
+            attempt = evolve(attempt, handle=each.handle)
+            state.attempts.put((each.job_id, each.fence), attempt)
+        if attempt.status is AttemptStatus.CLAIMED:
+            run(state, row, attempt, now)
+    return gone
+
+
+def run(state: State, row: Row, attempt: Attempt, now: datetime) -> None:
+    """Note that a claimed attempt runs."""
+    attempt = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now)
+    state.attempts.put((attempt.job_id, attempt.fence), attempt)
+    move(
+        state,
+        row,
+        EventKind.STARTED,
+        now,
+        {"fence": attempt.fence, "client": attempt.client_id},
+        status=JobStatus.RUNNING,
+        started_at=now,
+    )
+
+
+def renew(state: State, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
+    """Renew the leases of a session's attempts."""
+    renewed, gone, cancel = [], [], []
+    for ref in refs:
+        key = (ref.job_id, ref.fence)
+        held = _held(state, *key, session_id)
+        if held is None:
+            gone.append(key)
+            continue
+        row, attempt = held
+        state.attempts.put(key, evolve(attempt, expires_at=now + lease))
+        renewed.append(key)
+        if row.job.cancel_requested:
+            cancel.append(key)
+    return Renewal(renewed=tuple(renewed), gone=tuple(gone), cancel=tuple(cancel))
+
+
+def adopt(
+    state: State, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime
+) -> Renewal:
+    """Hand attempts of a client's earlier sessions to its new one, and renew them."""
+    for ref in refs:
+        key = (ref.job_id, ref.fence)
+        attempt = state.attempts.get(key)
+        if attempt is None or attempt.client_id != client_id or not attempt.status.is_live:
+            continue
+        if attempt.session_id not in {None, session_id}:
+            state.attempts.put(key, evolve(attempt, session_id=session_id, request=None))
+    return renew(state, refs, session_id, lease, now)
+
+
+def finish(state: State, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:
+    """Take in how attempts ended."""
+    outcomes = [_finish(state, end, session_id, now) for end in ends]
+    spread(state, now)
+    return outcomes
+
+
+def _finish(state: State, end: AttemptEnd, session_id: str | None, now: datetime) -> EndOutcome:
+    held = _held(state, end.job_id, end.fence, session_id)
+    if held is not None:
+        row = end_by_report(state, *held, end, now)
+        return EndOutcome(job_id=end.job_id, fence=end.fence, accepted=True, status=row.job.status)
+    found, attempt = state.seen(end.job_id), state.attempts.get((end.job_id, end.fence))
+    if found is None:
+        return EndOutcome(job_id=end.job_id, fence=end.fence, accepted=False, reason=f"Job {end.job_id} is gone.")
+    repeated = (
+        attempt is not None
+        and attempt.session_id == session_id
+        and not attempt.status.is_live
+        and attempt.status is not AttemptStatus.LOST
+    )
+    reason = f"Attempt {end.fence} of job {end.job_id} is not, or no longer, held by this session."
+    return EndOutcome(
+        job_id=end.job_id,
+        fence=end.fence,
+        accepted=repeated,
+        status=found.job.status,
+        reason="" if repeated else reason,
+    )
+
+
+def end_by_report(state: State, row: Row, attempt: Attempt, end: AttemptEnd, now: datetime) -> Row:
+    """End a live attempt as it was reported, and do with its job what follows."""
+    standing = Standing.of(row.job, row.counts.impossible)
+    if end.succeeded:
+        verdict = after_success(standing)
+    else:
+        verdict = after_failure(standing, end.cause or Cause.EXIT, state.tasks[row.job.task_id].retry)
+    return conclude(state, row, end_attempt(attempt, end, verdict, now), verdict, now, result=end.result)
+
+
+def lose(state: State, row: Row, attempt: Attempt, message: str, now: datetime) -> Row:
+    """End a live attempt that is lost, and do with its job what follows."""
+    verdict = after_loss(Standing.of(row.job, row.counts.impossible), state.tasks[row.job.task_id].retry)
+    return conclude(state, row, lose_attempt(attempt, Cause.LOST, message, now), verdict, now)
+
+
+def conclude(state: State, row: Row, attempt: Attempt, verdict: Verdict, now: datetime, result: object = None) -> Row:
+    """Write an attempt that ended, and do with its job what the verdict says."""
+    state.attempts.put((attempt.job_id, attempt.fence), attempt)
+    details = {
+        "fence": attempt.fence,
+        "client": attempt.client_id,
+        "cause": verdict.cause,
+        "exit_code": attempt.exit_code,
+        "delay": verdict.delay,
+    }
+    return move(
+        state,
+        row,
+        event_kind(verdict),
+        now,
+        details,
+        status=verdict.status,
+        failures=verdict.failures,
+        losses=verdict.losses,
+        ooms=verdict.ooms,
+        cause=verdict.cause,
+        message=attempt.message,
+        exit_code=attempt.exit_code,
+        not_before=now + timedelta(seconds=verdict.delay) if verdict.delay else None,
+        cancel_requested=False,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        result=result,
+    )

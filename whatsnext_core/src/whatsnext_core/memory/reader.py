@@ -1,0 +1,145 @@
+"""What can be read from the storage in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from whatsnext_core.errors import NotFoundError
+from whatsnext_core.memory.logs import read_log
+from whatsnext_core.memory.state import State
+from whatsnext_core.memory.tables import Row, Stage
+from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Task
+from whatsnext_core.model.limits import shorten
+from whatsnext_core.storage import JobOrder, JobQuery, LogPart, Page
+
+T = TypeVar("T")
+
+
+class MemoryReader:
+    """A view of the state; the lock around it keeps it consistent."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def project(self, project_id: int) -> Project:
+        """Return the project."""
+        return self._state.project(project_id)
+
+    def project_named(self, name: str) -> Project:
+        """Return the project of that name."""
+        found = self._state.projects.by_name.get(name)
+        if found is None:
+            raise NotFoundError(f"Project with name {shorten(name)} not found.")
+        return self._state.projects[found]
+
+    def projects(self, page: Page, status: ProjectStatus | None = None) -> Sequence[Project]:
+        """Return projects by id ascending."""
+        found = map(self._state.projects.__getitem__, self._state.projects.ids.keys)
+        return _cut((project for project in found if status is None or project.status is status), page)
+
+    def task(self, task_id: int) -> Task:
+        """Return the task."""
+        return self._state.task(task_id)
+
+    def task_named(self, project_id: int, name: str) -> Task:
+        """Return the task of that name in the project."""
+        found = self._state.tasks.by_name.get((project_id, name))
+        if found is None or project_id not in self._state.projects:
+            raise NotFoundError(f"Task with name {shorten(name)} not found in project {project_id}.")
+        return self._state.tasks[found]
+
+    def tasks(self, page: Page, project_id: int | None = None) -> Sequence[Task]:
+        """Return tasks by id ascending."""
+        tasks = self._state.tasks
+        ids = tasks.ids.keys if project_id is None else tasks.of_project.keys(project_id)
+        found = map(tasks.__getitem__, ids)
+        return _cut((task for task in found if task.project_id in self._state.projects), page)
+
+    def job(self, job_id: int) -> Job:
+        """Return the job."""
+        return self._state.view(self._state.row(job_id))
+
+    def jobs(self, query: JobQuery) -> Sequence[Job]:
+        """Return the jobs that the query describes."""
+        rows = self._rows(query)
+        if query.order is JobOrder.QUEUE:
+            rows = iter(sorted(rows, key=lambda row: (-row.job.priority, row.job.id)))
+        return [self._state.view(row) for row in _cut(rows, query.page)]
+
+    def _rows(self, query: JobQuery) -> Iterator[Row]:
+        jobs, tasks = self._state.jobs, self._state.tasks
+        ids = jobs.ids.keys if query.project_id is None else jobs.of_project.keys(query.project_id)
+        first = 0 if query.after_id is None else bisect_right(ids, query.after_id)
+        last = len(ids) if query.before_id is None else bisect_left(ids, query.before_id)
+        places = range(first, last)
+        for place in reversed(places) if query.order is JobOrder.NEWEST else places:
+            row = jobs[ids[place]]
+            job = row.job
+            if (
+                self._state.is_visible(row)
+                and (not query.statuses or job.status in query.statuses)
+                and (query.task_id is None or job.task_id == query.task_id)
+                and (query.task_name is None or tasks[job.task_id].name == query.task_name)
+                and (query.name is None or job.name == query.name)
+            ):
+                yield row
+
+    def dependencies(self, job_id: int) -> Mapping[int, tuple[str, JobStatus | None]]:
+        """Return name and status of each job before this one."""
+        job = self._state.row(job_id).job
+        parents = {parent: self._state.jobs.get(parent) for parent in sorted(job.depends)}
+        return {parent: (job.depends[parent], row.job.status if row else None) for parent, row in parents.items()}
+
+    def children(self, job_id: int, page: Page) -> Sequence[int]:
+        """Return the ids of the jobs that depend directly on this one."""
+        self._state.row(job_id)
+        found = self._state.edges.children.keys(job_id)
+        return _cut((child for child in found if self._state.is_visible(self._state.jobs[child])), page)
+
+    def counts(self, project_id: int) -> Mapping[JobStatus, int]:
+        """Return how many jobs of the project there are in each status."""
+        state = self._state
+        state.project(project_id)
+        found = {status: state.jobs.counts[project_id, status] for status in JobStatus}
+        for number in state.submissions:
+            submission = state.submissions[number]
+            if submission.project_id == project_id and submission.stage is Stage.PUBLISHED:
+                found[JobStatus.PENDING] += len(state.jobs.of_submission.keys(number))
+        return found
+
+    def attempts(self, job_id: int) -> Sequence[Attempt]:
+        """Return the attempts of a job, oldest first."""
+        newest = self._state.row(job_id).job.attempt
+        return [self._state.attempts[job_id, fence] for fence in range(1, newest + 1)]
+
+    def live_attempts(self, client_id: str) -> Sequence[Attempt]:
+        """Return the attempts that the client holds now, by job id."""
+        held = self._state.attempts.live.keys(client_id)
+        return [self._state.attempts[key] for key in held if self._state.seen(key[0])]
+
+    def client(self, client_id: str) -> Client:
+        """Return the client."""
+        return self._state.client(client_id)
+
+    def clients(self, page: Page, *, active_only: bool) -> Sequence[Client]:
+        """Return clients by id ascending."""
+        found = map(self._state.clients.__getitem__, sorted(self._state.clients))
+        return _cut((client for client in found if client.is_active or not active_only), page)
+
+    def events(self, after: int, limit: int, project_id: int | None = None) -> Sequence[Event]:
+        """Return events with a number above ``after``."""
+        events = self._state.events
+        ids = events.ids.keys if project_id is None else events.of_project.keys(project_id)
+        found = (events[ids[place]] for place in range(bisect_right(ids, after), len(ids)))
+        return list(islice((event for event in found if event.project_id in self._state.projects), limit))
+
+    def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
+        """Return a piece of a stream of an attempt."""
+        return read_log(self._state, job_id, fence, stream, offset, limit)
+
+
+def _cut(items: Iterable[T], page: Page) -> list[T]:
+    return list(islice(items, page.skip, page.skip + page.limit))
