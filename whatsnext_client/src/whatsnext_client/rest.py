@@ -197,6 +197,10 @@ class Rest:
         """Return a client; NotFoundError if there is none of this id."""
         return self._document(self.transport.get(f"/clients/{_quoted(client_id)}"))
 
+    def update_client(self, client_id: str, changes: Mapping[str, Any]) -> Document:
+        """Change fields of a client; ``draining`` asks it to finish what it runs and take no more."""
+        return self._document(self.transport.put(f"/clients/{_quoted(client_id)}", changes))
+
     def deactivate(self, client_id: str, *, retry_for: float | None = None) -> None:
         """Mark a client as one that takes no jobs."""
         self.transport.post(f"/clients/{_quoted(client_id)}/deactivate", idempotent=True, retry_for=retry_for)
