@@ -9,7 +9,7 @@ from attrs import evolve
 
 from whatsnext_core.dependencies import Counts
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError
-from whatsnext_core.memory.graph import connect, place, recount
+from whatsnext_core.memory.graph import connect, note_change, place, recount, spread
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Row, Stage, Submission
 from whatsnext_core.model import EventKind, Job, JobSpec, JobStatus, Project, ProjectStatus, event_data
@@ -38,6 +38,10 @@ def submit(
     ids = [spec.id if spec.id is not None else state.number("job") for spec in specs]
     for job_id, spec in zip(ids, specs, strict=True):
         _write(state, project_id, job_id, spec, names, now, submission)
+    for job_id in ids:
+        if state.jobs[job_id].job.status is JobStatus.BLOCKED:
+            note_change(state, job_id)
+    spread(state, now)
     return ids
 
 

@@ -175,7 +175,7 @@ class Writer(Reader, Protocol):
     def delete_task(self, task_id: int) -> None:
         """Delete a task and its ended jobs.
 
-        ConflictError while it has jobs that have not ended, unpublished ones included.
+        ConflictError while it has jobs that have not ended, unpublished ones included. No event tells of the jobs.
         """
         ...
 
@@ -194,7 +194,8 @@ class Writer(Reader, Protocol):
         another project, ConflictError if the project is archived. Specs of one call may depend on each other by
         reserved ids in any order; the caller has checked them for cycles. An id that is given twice or exists already
         is an InvalidError. Jobs of a ``submission`` stay invisible until it is published, and may depend on jobs of its
-        earlier calls; NotFoundError if it is not open.
+        earlier calls; NotFoundError if it is not open. Jobs of one call, and of one submission, begin as PENDING for each
+        other; a job is BLOCKED from the first by what is outside, in a submission right behind its ``submitted`` event.
         """
         ...
 
