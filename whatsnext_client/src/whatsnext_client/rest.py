@@ -160,6 +160,10 @@ class Rest:
         """Bring a job that failed or was cancelled back."""
         return self._document(self._document(self.transport.post(f"/jobs/{job_id}/retry"))["data"])
 
+    def dependencies(self, job_id: int) -> list[Document]:
+        """Return the jobs before a job, each with id, name and status."""
+        return list(self._document(self.transport.get(f"/jobs/{job_id}/dependencies"))["dependencies"])
+
     def attempts(self, job_id: int) -> list[Document]:
         """Return the attempts of a job, oldest first."""
         return list(self.transport.get(f"/jobs/{job_id}/attempts"))
