@@ -1,0 +1,297 @@
+"""A job, as the library shows it: made here, queued in a project, followed to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from whatsnext_client.jobfacts import JobFacts
+from whatsnext_client.rest import Document, Rest
+from whatsnext_client.task import Task
+from whatsnext_core.converters import from_json, ignoring_extra_keys
+from whatsnext_core.errors import ConflictError, InvalidError
+from whatsnext_core.model import Attempt, Condition, JobSpec, JobStatus
+
+if TYPE_CHECKING:
+    from whatsnext_client.resource import Resource
+
+Depends: TypeAlias = "Mapping[int, str] | Iterable[Job] | None"
+
+ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.BLOCKED})
+"""Statuses that a job leaves only if a person does something."""
+_LOG_PART: Final = 4 * 2**20
+_ATTEMPTS: Final = ignoring_extra_keys(Attempt)
+
+
+class Job(JobFacts):
+    """One task with parameters.
+
+    ``Job("train-1", "train", {"lr": 0.1})`` exists only here until ``Project.append_queue`` gives it an ``id``. From
+    then on its attributes are what the server last said; ``refresh`` asks again.
+
+    Args:
+        name: What people call it; need not be unique.
+        task: The name of its task, or the Task.
+        parameters: Values for the command, as JSON knows them.
+        priority: Higher runs first; equal ones run oldest first.
+        depends: The jobs that must complete before it: a mapping of job id to job name, or Jobs.
+        conditions: For some of those, by id or Job, another condition than ``success``: ``finished`` or ``failure``.
+        timeout: Seconds that an attempt may run, instead of the task's limit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: str | Task,
+        parameters: Mapping[str, Any] | None = None,
+        priority: int = 0,
+        depends: Depends = None,
+        *,
+        conditions: Mapping[int | Job, str] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.task = task.name if isinstance(task, Task) else task
+        self.parameters: dict[str, Any] = dict(parameters or {})
+        self.priority = priority
+        self.timeout = timeout
+        self._depends, self._conditions = _read_depends(name, depends, conditions or {})
+        self._rest: Rest | None = None
+
+    @classmethod
+    def from_document(cls, rest: Rest, document: Document) -> Job:
+        """Return the job that a document of the server describes."""
+        job = cls(document["name"], document["task_name"], document["parameters"])
+        job.take(rest, document)
+        return job
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def depends(self) -> dict[int, str]:
+        """The jobs before this one, id to name; without those that are not queued yet."""
+        return {_id(parent): _name(parent, name) for parent, name in self._depends.items() if _id(parent)}
+
+    # -- what can be done with it --------------------------------------------------------------------------------------
+
+    def refresh(self) -> Job:
+        """Read the job again from the server, and return it."""
+        rest, job_id = self._queued("refreshed")
+        self.take(rest, rest.job(job_id))
+        return self
+
+    def set_status(self, status: str) -> bool:
+        """Give the job another status on the server; True once it has it.
+
+        Raises:
+            InvalidError: there is no such status.
+            ConflictError: a job cannot go there from where it is; the message says why.
+        """
+        rest, job_id = self._queued("given a status")
+        wanted = JobStatus.parse(status)
+        try:
+            self.take(rest, rest.update_job(job_id, {"status": wanted.value}))
+        except ConflictError:
+            if self.refresh().status != wanted:
+                raise
+        return True
+
+    def set_priority_to(self, priority: int) -> bool:
+        """Give the job another priority; True once it has it."""
+        self.priority = priority
+        if self._rest is not None:
+            self.take(self._rest, self._rest.update_job(self._queued("changed")[1], {"priority": priority}))
+        return True
+
+    def set_depends_to(self, jobs: Depends, *, conditions: Mapping[int | Job, str] | None = None) -> bool:
+        """Make the job wait for exactly these jobs; True once it does. The arguments are those of ``Job``.
+
+        Raises:
+            ConflictError: the jobs would wait for each other, or this one does not wait any more.
+        """
+        self._depends, self._conditions = _read_depends(self.name, jobs, conditions or {})
+        if self._rest is not None:
+            changes = self.edges()
+            self.take(self._rest, self._rest.update_job(self._queued("changed")[1], changes))
+        return True
+
+    def cancel(self) -> Job:
+        """Cancel the job, and return it: CANCELLED at once if it waits, or as soon as its worker has ended it."""
+        rest, job_id = self._queued("cancelled")
+        self.take(rest, rest.cancel_job(job_id))
+        return self
+
+    def retry(self) -> Job:
+        """Bring the job back to the queue after it failed or was cancelled, and return it."""
+        rest, job_id = self._queued("retried")
+        self.take(rest, rest.retry_job(job_id))
+        return self
+
+    def wait(self, timeout: float | None = None, *, poll: float = 1.0) -> str:
+        """Wait until the job has ended or can never run, and return its status.
+
+        Args:
+            timeout: Seconds to wait at most; None for ever.
+            poll: The longest pause in seconds between two looks at it.
+
+        Raises:
+            TimeoutError: it has not ended in time; it goes on regardless.
+        """
+        self._queued("waited for")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = min(0.01, poll)
+        while JobStatus.parse(self.refresh().status) not in ENDED:
+            left = pause if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"Job {self.id} ({self.name}) is still {self.status} after {timeout:g} seconds.")
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, poll)
+        return self.status
+
+    def logs(self, stream: str = "stdout", *, attempt: int | None = None) -> str:
+        """Return what the job wrote so far, of its newest attempt unless another is named.
+
+        Args:
+            stream: ``stdout`` or ``stderr``.
+            attempt: Number of the attempt.
+        """
+        return self.log_bytes(stream, attempt=attempt).decode("utf-8", errors="replace")
+
+    def log_bytes(self, stream: str = "stdout", *, attempt: int | None = None) -> bytes:
+        """Return the same as bytes, exactly as they were written."""
+        rest, job_id = self._queued("asked for its logs")
+        found = bytearray()
+        while True:
+            part = rest.read_log(job_id, stream, offset=len(found), limit=_LOG_PART, fence=attempt)
+            attempt = part.fence or attempt
+            found += part.data
+            if not part.data or len(found) >= part.size:
+                return bytes(found)
+
+    def attempts(self) -> list[Attempt]:
+        """Return every attempt at the job, oldest first: who ran it, when, with which devices, and how it ended."""
+        rest, job_id = self._queued("asked for its attempts")
+        what = f"attempt of job {job_id}"
+        return [from_json(each, Attempt, what=what, converter=_ATTEMPTS) for each in rest.attempts(job_id)]
+
+    def run(self, resource: Resource | None = None) -> int:
+        """Run the job here and now, report it, and return the exit code of its command.
+
+        It is claimed first if it is PENDING. The formatter and the devices are those of the resource's client; without
+        a resource the task's own command template is run as a process.
+
+        Raises:
+            ConflictError: somebody else has it, or it waits for other jobs.
+        """
+        from whatsnext_client.engine.single import run_job
+
+        rest, _ = self._queued("run")
+        return run_job(rest, self, resource)
+
+    # -- for the library itself ----------------------------------------------------------------------------------------
+
+    def take(self, rest: Rest, document: Document) -> None:
+        """Become what a document of the server describes."""
+        self._rest, self._document = rest, document
+        self.name, self.task = document["name"], document["task_name"]
+        self.parameters, self.priority = dict(document["parameters"]), document["priority"]
+        self.timeout = document.get("timeout", self.timeout)
+        self._depends = {int(parent): str(name) for parent, name in document["depends"].items()}
+        self._conditions = {int(key): Condition.parse(value) for key, value in document.get("conditions", {}).items()}
+
+    def was_queued(self, rest: Rest, project_id: int, job_id: int) -> None:
+        """Become a job that the server accepted under this id, in a batch whose answer says no more."""
+        self._rest = rest
+        self._document = {"id": job_id, "project_id": project_id}
+
+    @property
+    def number(self) -> int:
+        """The ``id`` of a queued job; InvalidError if it is not queued."""
+        return self._queued("named by its id")[1]
+
+    def parents(self) -> list[Job]:
+        """Return those jobs before this one that were given as Jobs."""
+        return [parent for parent in self._depends if isinstance(parent, Job)]
+
+    def body(self, refs: Mapping[Job, str] | None = None) -> dict[str, Any]:
+        """Return the job as an item of a batch; ``refs`` names jobs of the same batch.
+
+        Raises:
+            InvalidError: a value is not allowed, or a job before this one is not queued.
+        """
+        JobSpec(name=self.name, task_id=1, parameters=self.parameters, priority=self.priority, timeout=self.timeout)
+        body = {"name": self.name, "task": self.task, "parameters": self.parameters, "priority": self.priority}
+        if self.timeout is not None:
+            body["timeout"] = self.timeout
+        if self._depends:
+            body["depends_on"] = [self._edge(parent, refs or {}) for parent in self._depends]
+        return body
+
+    def _edge(self, parent: int | Job, refs: Mapping[Job, str]) -> Any:
+        named: int | str | None = _id(parent)
+        if named is None and isinstance(parent, Job):
+            named = refs.get(parent)
+        if named is None:
+            raise InvalidError(
+                f"Job {self.name!r} depends on {_name(parent)!r}, which is not queued; "
+                f"queue that one first, or both with one extend_queue."
+            )
+        condition = self._conditions.get(parent, Condition.SUCCESS)
+        return named if condition is Condition.SUCCESS else {"job": named, "condition": condition.value}
+
+    def edges(self) -> dict[str, Any]:
+        """Return ``depends`` and ``conditions`` as the server wants them of one job; InvalidError as in ``body``."""
+        found = [self._edge(parent, {}) for parent in self._depends]
+        conditions = {str(edge["job"]): edge["condition"] for edge in found if isinstance(edge, dict)}
+        depends = {str(parent): name for parent, name in self.depends.items()}
+        return {"depends": depends, **({"conditions": conditions} if conditions else {})}
+
+    def _queued(self, wish: str) -> tuple[Rest, int]:
+        if self._rest is None or self.id is None:
+            raise InvalidError(
+                f"Job {self.name!r} is not queued, so it cannot be {wish}; append it to a project first."
+            )
+        return self._rest, self.id
+
+    def __repr__(self) -> str:
+        return f"Job(id={self.id}, name={self.name!r}, task={self.task!r}, status={self.status!r})"
+
+
+def _read_depends(
+    name: str, depends: Depends, conditions: Mapping[int | Job, str]
+) -> tuple[dict[int | Job, str], dict[int | Job, Condition]]:
+    found: dict[int | Job, str] = {}
+    if isinstance(depends, Mapping):
+        found = {_checked_id(name, parent): str(parent_name) for parent, parent_name in depends.items()}
+    elif depends is not None:
+        for parent in depends:
+            if not isinstance(parent, Job):
+                raise InvalidError(
+                    f"Job {name!r} depends on {parent!r:.60}; give a mapping of job id to job name, or a list of Job."
+                )
+            found[parent] = parent.name
+    ids = {_id(parent): parent for parent in found}
+    wanted = {key if key in found else ids.get(_id(key), key): Condition.parse(c) for key, c in conditions.items()}
+    for key in wanted:
+        if key not in found:
+            raise InvalidError(f"Job {name!r} has a condition for {_name(key)!r}, on which it does not depend.")
+    return found, wanted
+
+
+def _checked_id(name: str, parent: object) -> int:
+    if isinstance(parent, bool) or not isinstance(parent, int):
+        raise InvalidError(
+            f"Job {name!r} depends on the id {parent!r}; ids are whole numbers, "
+            f"and a job has one only after append_queue."
+        )
+    return parent
+
+
+def _id(parent: int | Job) -> Any:
+    return parent.id if isinstance(parent, Job) else parent
+
+
+def _name(parent: int | Job, name: str = "") -> str:
+    return parent.name if isinstance(parent, Job) else name or str(parent)
