@@ -32,6 +32,8 @@ class ClientSettings:
     """Seconds to go on trying when the connection fails."""
     state_dir: Path | None = None
     """Where workers keep what they need to go on after a restart; None for the user's own state directory."""
+    disabled_plugins: tuple[str, ...] = ()
+    """Plugins that are not loaded, by name, distribution, or ``distribution:name``."""
 
 
 def load_client_settings(*, config: str | Path | None = None, **overrides: Any) -> ClientSettings:
