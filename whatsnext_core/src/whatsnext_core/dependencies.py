@@ -21,6 +21,10 @@ from whatsnext_core.model.status import Condition, JobStatus
 Node = TypeVar("Node", bound=Hashable)
 
 
+SHOWN = 10
+"""Nodes of a circle that a message shows at most."""
+
+
 class Fate(Enum):
     """What an edge is, given its condition and its parent's status."""
 
@@ -178,8 +182,8 @@ def _find_circle(parents: Mapping[Node, Collection[Node]], stuck: Collection[Nod
 
 def _cycle(circle: list[Node], name: Callable[[Node], str]) -> CycleError:
     shown = [name(node) for node in circle]
-    if len(shown) > 10:
-        shown = [*shown[:8], "...", shown[-1]]
+    if len(shown) > SHOWN:
+        shown = [*shown[: SHOWN - 2], "...", shown[-1]]
     if len(shown) == 1:
         return CycleError(f"Job {shown[0]} would depend on itself; remove that dependency.")
     chain = " -> ".join([*shown, shown[0]])

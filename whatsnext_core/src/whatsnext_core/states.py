@@ -56,6 +56,8 @@ CLIENT_DELETED: Final = "The client was deleted while it held the job."
 """The message of an attempt whose client was deleted."""
 GIVEN_BACK: Final = "The job was given back to the queue by hand."
 """The message of an attempt whose job was set to PENDING."""
+GIVEN_BACK_BY_CLIENT: Final = "The client gave the job back before it started."
+"""The message of an attempt that its client released."""
 CANCELLED_BY_HAND: Final = "The job was cancelled."
 """The message of a job that was cancelled while no client had to confirm it."""
 
@@ -167,7 +169,7 @@ def after_loss(standing: Standing, policy: RetryPolicy) -> Verdict:
 
 
 def after_release(standing: Standing) -> Verdict:
-    """Return what follows when a person gives a claimed job back: it waits again, or is CANCELLED if that was asked."""
+    """Return what follows when a claimed job is given back: it waits again, or is CANCELLED if that was asked for."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
     return _verdict(standing, after_retry(standing.impossible), None)

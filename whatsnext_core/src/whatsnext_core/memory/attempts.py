@@ -26,10 +26,12 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.scheduling import RESERVATION_HOLDS, Line, plan_claim
 from whatsnext_core.states import (
+    GIVEN_BACK_BY_CLIENT,
     Standing,
     Verdict,
     after_failure,
     after_loss,
+    after_release,
     after_success,
     end_attempt,
     event_kind,
@@ -201,6 +203,25 @@ def adopt(
         if attempt.session_id not in {None, session_id}:
             state.attempts.put(key, evolve(attempt, session_id=session_id, request=None))
     return renew(state, refs, session_id, lease, now)
+
+
+def release(state: State, refs: Sequence[AttemptRef], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+    """Give back what a session holds, and return what it does not hold."""
+    gone = []
+    for ref in refs:
+        held = _held(state, ref.job_id, ref.fence, session_id)
+        if held is None:
+            gone.append(ref)
+        else:
+            give_back(state, *held, GIVEN_BACK_BY_CLIENT, now)
+    spread(state, now)
+    return gone
+
+
+def give_back(state: State, row: Row, attempt: Attempt, message: str, now: datetime) -> None:
+    """End a live attempt whose job goes back to the queue."""
+    verdict = after_release(Standing.of(row.job, row.counts.impossible))
+    conclude(state, row, lose_attempt(attempt, verdict.cause, message, now), verdict, now)
 
 
 def finish(state: State, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:

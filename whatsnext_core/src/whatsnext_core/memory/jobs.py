@@ -12,7 +12,7 @@ from attrs import evolve
 
 from whatsnext_core.dependencies import Counts, Fate, check_new_edges, weigh
 from whatsnext_core.errors import ConflictError, IllegalTransitionError, InvalidError
-from whatsnext_core.memory.attempts import conclude, end_by_report, give, newest, run
+from whatsnext_core.memory.attempts import end_by_report, give, give_back, newest, run
 from whatsnext_core.memory.graph import connect, erase, move, recount, spread
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.submitting import admit, check_parents, check_task
@@ -34,11 +34,8 @@ from whatsnext_core.model.limits import shorten
 from whatsnext_core.states import (
     CANCELLED_BY_HAND,
     GIVEN_BACK,
-    Standing,
-    after_release,
     after_retry,
     check_request,
-    lose_attempt,
     needed,
 )
 
@@ -156,9 +153,7 @@ def _request(state: State, row: Row, status: JobStatus, now: datetime) -> Row:
         case JobStatus.CANCELLED:
             _cancel(state, row, now)
         case _ if job.status.is_live:
-            verdict = after_release(Standing.of(job, row.counts.impossible))
-            attempt = lose_attempt(newest(state, row), verdict.cause, GIVEN_BACK, now)
-            conclude(state, row, attempt, verdict, now)
+            give_back(state, row, newest(state, row), GIVEN_BACK, now)
         case _:
             _retry(state, row, now)
     return state.jobs[job.id]

@@ -144,6 +144,10 @@ class MemoryWriter(MemoryReader):
         """Hand attempts of a client's earlier sessions to its new one, and renew them."""
         return attempts.adopt(self._state, refs, client_id, session_id, lease, now)
 
+    def release(self, refs: Sequence[AttemptRef], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+        """Give back what a session holds, and return what it does not hold."""
+        return attempts.release(self._state, refs, session_id, now)
+
     def finish(self, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:
         """Take in how attempts ended."""
         return attempts.finish(self._state, ends, session_id, now)

@@ -37,7 +37,7 @@ class EventKind(StrEnum):
     LOST = "lost"
     """An attempt was lost and it will be tried again (from, to, fence, client, cause)."""
     RELEASED = "released"
-    """It was given back unfinished by a person (from, to, fence, client)."""
+    """It was given back unfinished, by a person or by its client (from, to, fence, client)."""
     CANCEL_REQUESTED = "cancel-requested"
     """A person cancelled it while a client holds it; its status stays (fence, client)."""
     CANCELLED = "cancelled"

@@ -9,12 +9,15 @@ from attrs import field, frozen
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
 
+ROUNDING = 1e-6
+"""How far a number of thousandths may be from a whole one, being a float."""
+
 
 def _check_accelerators(_: object, __: object, value: float) -> None:
     limits.check_number(value, "number of required accelerators", low=0, high=limits.MAX_ACCELERATORS)
     if value > 1 and value != int(value):
         raise InvalidError(f"The number of required accelerators is {value}; above 1 it must be a whole number.")
-    if round(value * 1000) != value * 1000 and abs(value * 1000 - round(value * 1000)) > 1e-6:
+    if abs(value * 1000 - round(value * 1000)) > ROUNDING:
         raise InvalidError(f"The number of required accelerators is {value}; shares go in steps of 0.001.")
 
 

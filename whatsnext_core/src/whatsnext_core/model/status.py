@@ -8,7 +8,7 @@ from typing import Self
 from whatsnext_core.errors import InvalidError
 
 
-class _ReadInAnyCase(StrEnum):
+class ReadInAnyCase(StrEnum):
     """An enumeration whose values are written in one case and read in any."""
 
     @classmethod
@@ -30,7 +30,7 @@ class _ReadInAnyCase(StrEnum):
         return "value"
 
 
-class JobStatus(_ReadInAnyCase):
+class JobStatus(ReadInAnyCase):
     """Where a job stands between its submission and its end."""
 
     PENDING = "PENDING"
@@ -50,6 +50,7 @@ class JobStatus(_ReadInAnyCase):
 
     @classmethod
     def noun(cls) -> str:
+        """Return what a member is called in a sentence."""
         return "job status"
 
     @property
@@ -73,7 +74,7 @@ LIVE_STATUSES = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 WAITING_STATUSES = frozenset({JobStatus.PENDING, JobStatus.BLOCKED})
 
 
-class AttemptStatus(_ReadInAnyCase):
+class AttemptStatus(ReadInAnyCase):
     """Where one execution of a job stands."""
 
     CLAIMED = "CLAIMED"
@@ -86,6 +87,7 @@ class AttemptStatus(_ReadInAnyCase):
 
     @classmethod
     def noun(cls) -> str:
+        """Return what a member is called in a sentence."""
         return "attempt status"
 
     @property
@@ -94,7 +96,7 @@ class AttemptStatus(_ReadInAnyCase):
         return self in (AttemptStatus.CLAIMED, AttemptStatus.RUNNING)
 
 
-class Cause(_ReadInAnyCase):
+class Cause(ReadInAnyCase):
     """Why an attempt did not succeed."""
 
     EXIT = "exit"
@@ -120,10 +122,11 @@ class Cause(_ReadInAnyCase):
 
     @classmethod
     def noun(cls) -> str:
+        """Return what a member is called in a sentence."""
         return "cause"
 
 
-class Condition(_ReadInAnyCase):
+class Condition(ReadInAnyCase):
     """What a dependency must do for the job behind it to run."""
 
     SUCCESS = "success"
@@ -133,10 +136,11 @@ class Condition(_ReadInAnyCase):
 
     @classmethod
     def noun(cls) -> str:
+        """Return what a member is called in a sentence."""
         return "dependency condition"
 
 
-class ProjectStatus(_ReadInAnyCase):
+class ProjectStatus(ReadInAnyCase):
     """Whether a project is in use."""
 
     ACTIVE = "ACTIVE"
@@ -144,4 +148,5 @@ class ProjectStatus(_ReadInAnyCase):
 
     @classmethod
     def noun(cls) -> str:
+        """Return what a member is called in a sentence."""
         return "project status"

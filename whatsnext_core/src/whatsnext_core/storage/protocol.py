@@ -194,8 +194,9 @@ class Writer(Reader, Protocol):
         another project, ConflictError if the project is archived. Specs of one call may depend on each other by
         reserved ids in any order; the caller has checked them for cycles. An id that is given twice or exists already
         is an InvalidError. Jobs of a ``submission`` stay invisible until it is published, and may depend on jobs of its
-        earlier calls; NotFoundError if it is not open. Jobs of one call, and of one submission, begin as PENDING for each
-        other; a job is BLOCKED from the first by what is outside, in a submission right behind its ``submitted`` event.
+        earlier calls; NotFoundError if it is not open. Jobs of one call, and of one submission, begin as PENDING for
+        each other; a job is BLOCKED from the first by what is outside, in a submission right behind its ``submitted``
+        event.
         """
         ...
 
@@ -317,6 +318,13 @@ class Writer(Reader, Protocol):
         """Hand attempts of earlier sessions of the client, proved to run still, to its new session, and renew them.
 
         The numbers of the requests that claimed them are forgotten: they belonged to the old session.
+        """
+        ...
+
+    def release(self, refs: Sequence[AttemptRef], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+        """Give jobs back that a session holds and did not start, and return those that it does not hold (any more).
+
+        What follows is decided by ``states.after_release``; the attempts are LOST, and no loss is counted.
         """
         ...
 
