@@ -50,6 +50,9 @@ REQUESTS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
 The other transitions follow from these and from what attempts do.
 """
 
+MAX_GROWTH: Final = 64
+"""The power of two by which any delay has grown beyond all limits."""
+
 LEASE_LAPSED: Final = "The client was not heard of for longer than its lease."
 """The message of an attempt whose lease lapsed."""
 CLIENT_DELETED: Final = "The client was deleted while it held the job."
@@ -182,11 +185,10 @@ def after_retry(impossible: int) -> JobStatus:
 
 def backoff(policy: RetryPolicy, job_id: int, failures: int) -> float:
     """Return the seconds to wait after the ``failures``-th failure: exponential, with jitter, at most max_delay."""
-    exponent = min(failures - 1, 1000)
-    try:
-        delay = min(policy.delay * policy.factor**exponent, policy.max_delay)
-    except OverflowError:
-        delay = policy.max_delay
+    if policy.delay == 0:
+        return 0.0
+    growth = (failures - 1) * math.log2(policy.factor)
+    delay = min(policy.delay * 2**growth, policy.max_delay) if growth < MAX_GROWTH else policy.max_delay
     spread = zlib.crc32(f"{job_id}:{failures}".encode()) / 0xFFFFFFFF * 2 - 1
     return min(delay * (1 + policy.jitter * spread), policy.max_delay)
 

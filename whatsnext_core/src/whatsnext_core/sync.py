@@ -1,11 +1,12 @@
 """The messages of the worker protocol, ``POST /clients/{id}/sync``.
 
 One round trip carries the results of ended attempts, the states of running ones (which renews their leases and is the
-client's heartbeat) and the wish for new jobs; the answer brings new attempts, orders for running ones, and which results
-counted. A client numbers its requests within its session and repeats one with the same number if the answer was lost:
-that changes nothing twice and returns the same attempts. A request that is held is answered at once when a newer one of
-the same session arrives, so that a client can send a result, and then offer what it freed, while another request waits.
-The server takes in a request in the order ``adopted``, ``running``, ``ended``, ``released``, and then looks for jobs.
+client's heartbeat) and the wish for new jobs; the answer brings new attempts, orders for running ones, and which
+results counted. A client numbers its requests within its session and repeats one with the same number if the answer was
+lost: that changes nothing twice and returns the same attempts. A request that is held is answered at once when a newer
+one of the same session arrives, so that a client can send a result, and then offer what it freed, while another request
+waits. The server takes in a request in the order ``adopted``, ``running``, ``ended``, ``released``, and then looks for
+jobs.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class SyncRequest:
 
     session_id: str = field(validator=lambda _, __, value: limits.check_client_id(value))
     """The client's process: random, new at each start."""
-    request: int = 0
+    request: int = field(default=0)
     """Number of the request within the session, growing; the same again for a repeat."""
     total: Capacity = field(factory=Capacity)
     """What the client has when nothing runs."""
@@ -55,6 +56,15 @@ class SyncRequest:
     """Attempts of an earlier session of this client that it proved to run still, or whose end it can report."""
     ended: tuple[AttemptEnd, ...] = field(default=())
     """The attempts that ended and whose end was not yet confirmed."""
+
+    @request.validator
+    def _check_request(self, _: object, value: int) -> None:
+        limits.check_number(value, "number of the sync request", low=0, high=limits.MAX_ID)
+
+    @project_ids.validator
+    def _check_projects(self, _: object, value: tuple[int, ...] | None) -> None:
+        for project_id in value or ():
+            limits.check_id(project_id, "project of the sync request")
 
     @want.validator
     def _check_want(self, _: object, value: int) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import attrs
 from attrs import field, frozen
 
+from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
 from whatsnext_core.model.client import Allocation
 from whatsnext_core.model.job import Job
@@ -16,7 +18,17 @@ from whatsnext_core.model.task import Task
 
 
 def _cut(text: str) -> str:
-    return text[: limits.MAX_TEXT].replace("\0", "")
+    """Return what of a text from an engine can be stored."""
+    return text[: limits.MAX_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _check_id(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    limits.check_id(value, "job id" if attribute.name == "job_id" else attribute.name)
+
+
+def _check_handle(_: object, __: object, value: Mapping[str, Any] | None) -> None:
+    if value is not None:
+        limits.dump_parameters(value, "handle of the attempt", limit=limits.MAX_RESULT)
 
 
 @frozen(kw_only=True)
@@ -63,9 +75,9 @@ class Attempt:
 class AttemptRef:
     """Names an attempt in a message."""
 
-    job_id: int
+    job_id: int = field(validator=_check_id)
     """The job."""
-    fence: int
+    fence: int = field(validator=_check_id)
     """The attempt's fence."""
 
 
@@ -73,11 +85,11 @@ class AttemptRef:
 class AttemptStart:
     """A client reports that an attempt runs, and with it that it still holds it."""
 
-    job_id: int
+    job_id: int = field(validator=_check_id)
     """The job."""
-    fence: int
+    fence: int = field(validator=_check_id)
     """The attempt's fence."""
-    handle: Mapping[str, Any] | None = None
+    handle: Mapping[str, Any] | None = field(default=None, validator=_check_handle)
     """What finds it again on its engine."""
 
 
@@ -85,26 +97,56 @@ class AttemptStart:
 class AttemptEnd:
     """A client reports how an attempt ended."""
 
-    job_id: int
+    job_id: int = field(validator=_check_id)
     """The job."""
-    fence: int
+    fence: int = field(validator=_check_id)
     """The attempt's fence."""
-    succeeded: bool
+    succeeded: bool = field()
     """Whether the command succeeded on its engine."""
-    cause: Cause | None = None
+    cause: Cause | None = field(default=None)
     """Why not; needed if it did not succeed."""
-    exit_code: int | None = None
+    exit_code: int | None = field(default=None)
     """Exit code; negative for a signal."""
     message: str = field(default="", converter=_cut)
     """The same in words; cut to 65,536 characters."""
-    peak_memory: int | None = None
+    peak_memory: int | None = field(default=None)
     """Largest resident memory in bytes."""
-    cpu_seconds: float | None = None
+    cpu_seconds: float | None = field(default=None)
     """CPU time in seconds."""
-    duration: float | None = None
+    duration: float | None = field(default=None)
     """Seconds from start to end, by the client's own monotonic clock."""
-    result: Any = None
-    """The small JSON value that the job returned."""
+    result: Any = field(default=None)
+    """The small JSON value that the job returned, at most 64 KiB."""
+
+    @cause.validator
+    def _check_cause(self, _: object, value: Cause | None) -> None:
+        if value is None and not self.succeeded:
+            raise InvalidError(
+                f"The end of attempt {self.fence} of job {self.job_id} says neither success nor a cause."
+            )
+
+    @exit_code.validator
+    def _check_exit_code(self, _: object, value: int | None) -> None:
+        if value is not None:
+            limits.check_number(value, f"exit code of job {self.job_id}", low=-(2**31), high=2**32 - 1)
+
+    @peak_memory.validator
+    def _check_memory(self, _: object, value: int | None) -> None:
+        if value is not None:
+            what = f"peak memory of job {self.job_id}"
+            limits.check_number(value, what, low=0, high=limits.MAX_MEMORY, unit="bytes")
+
+    @cpu_seconds.validator
+    @duration.validator
+    def _check_seconds(self, attribute: attrs.Attribute[float], value: float | None) -> None:
+        if value is not None:
+            what = f"{attribute.name} of job {self.job_id}"
+            limits.check_number(value, what, low=0, high=limits.MAX_CPU_SECONDS, unit="seconds")
+
+    @result.validator
+    def _check_result(self, _: object, value: Any) -> None:
+        if value is not None:
+            limits.dump_parameters(value, f"result of job {self.job_id}", limit=limits.MAX_RESULT)
 
 
 @frozen(kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from attrs import evolve, field, frozen
 
+from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
 
 
@@ -15,14 +16,24 @@ from whatsnext_core.model import limits
 class Device:
     """One accelerator of a client, or what is free of it."""
 
-    id: str
+    id: str = field(validator=lambda _, __, value: limits.check_name(value, "id of a device"))
     """What names it on its machine: an index ("0") or a UUID."""
-    kind: str = ""
+    kind: str = field(default="")
     """Its product name ("NVIDIA A100-SXM4-80GB")."""
-    memory: int = 0
+    memory: int = field(default=0)
     """Its memory in bytes; 0 if unknown."""
     free: int = field(default=1000)
     """Thousandths of it that are free; 1000 for all of it."""
+
+    @kind.validator
+    def _check_kind(self, _: object, value: str) -> None:
+        if value:
+            limits.check_name(value, f"kind of device {self.id!r}")
+
+    @memory.validator
+    def _check_memory(self, _: object, value: int) -> None:
+        what = f"memory of device {self.id!r}"
+        limits.check_number(value, what, low=0, high=limits.MAX_MEMORY, unit="bytes")
 
     @free.validator
     def _check_free(self, _: object, value: int) -> None:
@@ -49,6 +60,15 @@ class Capacity:
     @devices.validator
     def _check_devices(self, _: object, value: tuple[Device, ...]) -> None:
         limits.check_number(len(value), "number of available accelerators", low=0, high=limits.MAX_ACCELERATORS)
+        ids = [device.id for device in value]
+        if len(set(ids)) < len(ids):
+            twice = next(each for each in ids if ids.count(each) > 1)
+            raise InvalidError(f"Two available accelerators have the id {twice!r}; give each its own.")
+
+    @memory.validator
+    def _check_memory(self, _: object, value: int | None) -> None:
+        if value is not None:
+            limits.check_number(value, "available memory", low=0, high=limits.MAX_MEMORY, unit="bytes")
 
     @labels.validator
     def _check_labels(self, _: object, value: frozenset[str]) -> None:

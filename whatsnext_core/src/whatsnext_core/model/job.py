@@ -6,10 +6,25 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import attrs
 from attrs import field, frozen
 
 from whatsnext_core.model import limits
 from whatsnext_core.model.status import Cause, Condition, JobStatus
+
+
+def _check_own_id(job: JobSpec, _: object, value: int | None) -> None:
+    if value is not None:
+        limits.check_id(value, f"id of job {limits.shorten(job.name)}")
+
+
+def _check_priority(what: str, value: int) -> None:
+    limits.check_number(value, f"priority of {what}", low=-limits.MAX_PRIORITY, high=limits.MAX_PRIORITY)
+
+
+def _check_depends(what: str, value: Mapping[int, Condition]) -> None:
+    for parent in value:
+        limits.check_id(parent, f"dependency of {what}")
 
 
 @frozen(kw_only=True)
@@ -26,7 +41,7 @@ class JobSpec:
     """Higher runs first; equal ones run oldest first."""
     depends: Mapping[int, Condition] = field(factory=dict)
     """Ids of the jobs that come before this one, each with what it must do."""
-    id: int | None = field(default=None)
+    id: int | None = field(default=None, validator=_check_own_id)
     """An id from ``reserve_job_ids``, so that jobs of one batch can refer to each other; None takes the next one."""
     timeout: float | None = field(default=None)
     """Seconds an attempt may run, instead of the task's limit; None keeps that one."""
@@ -37,8 +52,11 @@ class JobSpec:
 
     @priority.validator
     def _check_priority(self, _: object, value: int) -> None:
-        what = f"priority of job {limits.shorten(self.name)}"
-        limits.check_number(value, what, low=-limits.MAX_PRIORITY, high=limits.MAX_PRIORITY)
+        _check_priority(f"job {limits.shorten(self.name)}", value)
+
+    @task_id.validator
+    def _check_task(self, _: object, value: int) -> None:
+        limits.check_id(value, f"task of job {limits.shorten(self.name)}")
 
     @parameters.validator
     def _check_parameters(self, _: object, value: Mapping[str, Any]) -> None:
@@ -46,8 +64,7 @@ class JobSpec:
 
     @depends.validator
     def _check_depends(self, _: object, value: Mapping[int, Condition]) -> None:
-        for parent in value:
-            limits.check_id(parent, f"dependency of job {limits.shorten(self.name)}")
+        _check_depends(f"job {limits.shorten(self.name)}", value)
 
     @timeout.validator
     def _check_timeout(self, _: object, value: float | None) -> None:
@@ -118,17 +135,43 @@ class Job:
 class JobChanges:
     """The fields of a job that shall change; None leaves one as it is."""
 
-    name: str | None = None
+    name: str | None = field(default=None)
     """New name."""
-    project_id: int | None = None
+    project_id: int | None = field(default=None)
     """Another project to move it to; it must have no dependencies, and ``task_id`` must name a task there."""
-    task_id: int | None = None
+    task_id: int | None = field(default=None)
     """Another task, of the job's project."""
-    parameters: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = field(default=None)
     """New parameters."""
-    priority: int | None = None
+    priority: int | None = field(default=None)
     """New priority."""
-    depends: Mapping[int, Condition] | None = None
+    depends: Mapping[int, Condition] | None = field(default=None)
     """All dependencies anew."""
     status: JobStatus | None = None
     """New status; a legal transition only."""
+
+    @name.validator
+    def _check_name(self, _: object, value: str | None) -> None:
+        if value is not None:
+            limits.check_name(value, "name of the job")
+
+    @project_id.validator
+    @task_id.validator
+    def _check_id(self, attribute: attrs.Attribute[int], value: int | None) -> None:
+        if value is not None:
+            limits.check_id(value, f"{attribute.name.removesuffix('_id')} of the job")
+
+    @parameters.validator
+    def _check_parameters(self, _: object, value: Mapping[str, Any] | None) -> None:
+        if value is not None:
+            limits.dump_parameters(value, "parameters of the job")
+
+    @priority.validator
+    def _check_priority(self, _: object, value: int | None) -> None:
+        if value is not None:
+            _check_priority("the job", value)
+
+    @depends.validator
+    def _check_depends(self, _: object, value: Mapping[int, Condition] | None) -> None:
+        if value is not None:
+            _check_depends("the job", value)

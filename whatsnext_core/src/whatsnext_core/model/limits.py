@@ -22,6 +22,8 @@ MAX_TEXT: Final = 65_536
 """Characters in a description, a template or a message."""
 MAX_PARAMETERS: Final = 1_048_576
 """Bytes of a job's parameters, written as JSON in UTF-8."""
+MAX_RESULT: Final = 65_536
+"""Bytes of a job's result or of an attempt's handle, written as JSON in UTF-8."""
 MAX_DEPTH: Final = 64
 """Levels of nesting in a job's parameters."""
 MAX_PRIORITY: Final = 2**31 - 1
@@ -29,6 +31,7 @@ MAX_CPU: Final = 65_536
 MAX_ACCELERATORS: Final = 4_096
 MAX_MEMORY: Final = 2**60
 MAX_SECONDS: Final = 10 * 366 * 86_400.0
+MAX_CPU_SECONDS: Final = MAX_SECONDS * MAX_CPU
 MAX_RETRIES: Final = 1_000
 MAX_LABELS: Final = 64
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -97,8 +100,8 @@ def check_labels(labels: Iterable[str], what: str) -> frozenset[str]:
 
 def check_number(value: float, what: str, *, low: float, high: float, unit: str = "") -> float:
     """Return ``value`` if it is a number between ``low`` and ``high``, both included."""
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InvalidError(f"The {what} is {value}; it must be from {low:g} to {high:g}{unit and ' ' + unit}.")
+    if not low <= value <= high:  # false for NaN, whatever the bounds
+        raise InvalidError(f"The {what} is {shorten(value)}; it must be from {low:g} to {high:g}{unit and ' ' + unit}.")
     return value
 
 
@@ -111,19 +114,19 @@ def check_environment(environment: Mapping[str, str], what: str) -> Mapping[str,
     return environment
 
 
-def dump_parameters(parameters: Mapping[str, Any], what: str) -> str:
-    """Return ``parameters`` as compact JSON, keys in the given order.
+def dump_parameters(parameters: Any, what: str, *, limit: int = MAX_PARAMETERS) -> str:
+    """Return ``parameters``, or any other JSON value, as compact JSON, keys in the given order.
 
     Raises:
         InvalidError: a value is no JSON (NaN and infinities included), a key is no string, or nesting is too deep.
-        TooLargeError: the JSON is larger than 1 MiB.
+        TooLargeError: the JSON is larger than ``limit`` bytes, 1 MiB if nothing else is said.
     """
     _check_json(parameters, what, MAX_DEPTH)
-    text = json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=dict)
     size = len(text.encode("utf-8"))
-    if size > MAX_PARAMETERS:
+    if size > limit:
         raise TooLargeError(
-            f"The {what} take {size} bytes as JSON; at most {MAX_PARAMETERS} are allowed. "
+            f"The {what} take {size} bytes as JSON; at most {limit} are allowed. "
             f"Put large data in a file and pass its path."
         )
     return text

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
+from whatsnext_core.model import limits
 from whatsnext_core.model.status import ProjectStatus
 
 
@@ -31,9 +32,19 @@ class Project:
 class ProjectChanges:
     """The fields of a project that shall change; None leaves one as it is."""
 
-    name: str | None = None
+    name: str | None = field(default=None)
     """New name."""
-    description: str | None = None
+    description: str | None = field(default=None)
     """New description."""
     status: ProjectStatus | None = None
     """New status."""
+
+    @name.validator
+    def _check_name(self, _: object, value: str | None) -> None:
+        if value is not None:
+            limits.check_name(value, "name of the project")
+
+    @description.validator
+    def _check_description(self, _: object, value: str | None) -> None:
+        if value is not None:
+            limits.check_text(value, "description of the project")
