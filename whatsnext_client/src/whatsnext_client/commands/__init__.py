@@ -1,0 +1,1 @@
+"""The commands of ``whatsnext``, one module or package for each group."""

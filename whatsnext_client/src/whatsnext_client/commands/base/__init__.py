@@ -1,0 +1,1 @@
+"""What all commands share: options, the session with the server, output, failures and how values are written."""

@@ -1,0 +1,1 @@
+"""``whatsnext jobs``: submit jobs, follow them, and change their course."""
