@@ -1,0 +1,45 @@
+"""JSON answers: how they are written, and how requests are read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from whatsnext_core.converters import to_json
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def encode(value: Any) -> bytes:
+    """Return plain JSON data as UTF-8; a lone surrogate, which UTF-8 cannot hold, is written as an escape."""
+    try:
+        return _ENCODER.encode(value).encode()
+    except UnicodeEncodeError:
+        return _ASCII_ENCODER.encode(value).encode()
+
+
+class Answer(Response):
+    """A JSON answer, made of plain JSON data."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return encode(content)
+
+
+class Encoded(Response):
+    """A JSON answer whose body was encoded already, in another thread."""
+
+    media_type = "application/json"
+
+
+def listing(values: Any) -> bytes:
+    """Return a sequence of domain values as an encoded JSON list."""
+    return encode([to_json(value) for value in values])
+
+
+__all__ = ["Answer", "Encoded", "encode", "listing"]

@@ -1,0 +1,111 @@
+"""One exchange of the worker protocol: what a client reports goes in, jobs and orders come out, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve, frozen
+
+from whatsnext_core.errors import NotFoundError
+from whatsnext_core.model import AttemptRef, EndOutcome, JobStatus
+from whatsnext_core.scheduling import Offer
+from whatsnext_core.storage import ClaimRequest, Page, Reader, Writer
+from whatsnext_core.sync import Order, OrderKind, SyncRequest, SyncResponse
+from whatsnext_server.config import ServerSettings
+
+ALL_PROJECTS = 10_000
+"""Projects whose waiting jobs are counted for a client that serves all."""
+
+
+@frozen(kw_only=True)
+class Exchange:
+    """A client's request, and what it takes to answer it."""
+
+    client_id: str
+    """The client."""
+    request: SyncRequest
+    """What it tells and asks."""
+    settings: ServerSettings
+    """How long leases are."""
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a lease is."""
+        return timedelta(seconds=self.settings.lease_seconds)
+
+    def first(self, writer: Writer, now: datetime) -> SyncResponse:
+        """Take everything in, and return what there is for the client.
+
+        Repeating it changes nothing twice: ends that were counted are accepted again, and a request number that got
+        attempts gets the same ones.
+        """
+        request = self.request
+        writer.client(self.client_id)
+        writer.heartbeat(self.client_id, now)
+        gone: list[tuple[int, int]] = []
+        if request.adopted:
+            adopted = writer.adopt(request.adopted, self.client_id, request.session_id, self.lease, now)
+            gone += adopted.gone
+        outcomes: Sequence[EndOutcome] = ()
+        if request.ended:
+            outcomes = writer.finish(request.ended, request.session_id, now)
+        if request.running:
+            gone += [(ref.job_id, ref.fence) for ref in writer.start(request.running, request.session_id, now)]
+        return evolve(self._look(writer, now, gone), outcomes=tuple(outcomes))
+
+    def again(self, writer: Writer, now: datetime) -> SyncResponse:
+        """Look once more for jobs and orders, while the request is held."""
+        return self._look(writer, now, ())
+
+    def _look(self, writer: Writer, now: datetime, gone: Iterable[tuple[int, int]]) -> SyncResponse:
+        request = self.request
+        missing = dict.fromkeys(gone)
+        orders: list[Order] = []
+        named = dict.fromkeys((each.job_id, each.fence) for each in (*request.running, *request.adopted))
+        done = {(each.job_id, each.fence) for each in request.ended}
+        held = [AttemptRef(job_id=job, fence=fence) for job, fence in named if (job, fence) not in done | missing.keys()]
+        if held:
+            renewal = writer.renew(held, request.session_id, self.lease, now)
+            missing |= dict.fromkeys(renewal.gone)
+            orders += [Order(kind=OrderKind.CANCEL, job_id=job, fence=fence) for job, fence in renewal.cancel]
+        orders += [Order(kind=OrderKind.KILL, job_id=job, fence=fence) for job, fence in missing]
+        client = writer.client(self.client_id)
+        if client.draining or not client.is_active:
+            orders.append(Order(kind=OrderKind.DRAIN))
+        return SyncResponse(
+            now=now,
+            lease=self.settings.lease_seconds,
+            interval=self.settings.renew_seconds,
+            assignments=tuple(writer.claim(self._claim(), now)) if request.want else (),
+            num_pending=self._pending(writer),
+            orders=tuple(orders),
+        )
+
+    def _claim(self) -> ClaimRequest:
+        request = self.request
+        return ClaimRequest(
+            offer=Offer(free=request.free, total=request.total, limit=request.want),
+            project_ids=request.project_ids,
+            client_id=self.client_id,
+            session_id=request.session_id,
+            request=request.request,
+            lease=self.lease,
+            reserve_after=timedelta(seconds=self.settings.reserve_after_seconds),
+        )
+
+    def _pending(self, reader: Reader) -> int:
+        """Return how many jobs wait in the projects asked for; a project that is gone has none."""
+        ids = self.request.project_ids
+        if ids is None:
+            ids = tuple(project.id for project in reader.projects(Page(limit=ALL_PROJECTS)))
+        pending = 0
+        for project_id in ids:
+            try:
+                pending += reader.counts(project_id)[JobStatus.PENDING]
+            except NotFoundError:
+                continue
+        return pending
+
+
+__all__ = ["Exchange"]

@@ -1,0 +1,125 @@
+"""What the server does by itself: lapsed leases, ended back-offs, large effects in small steps, and forgetting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from whatsnext_core.errors import StorageError
+from whatsnext_core.storage import Settled, Writer
+from whatsnext_server.config import ServerSettings
+from whatsnext_server.errors import StoppingError, UnavailableError
+from whatsnext_server.waiting import WaitingRoom
+from whatsnext_server.writer import GroupWriter
+
+FEWEST: Final = 16
+MOST: Final = 1024
+"""The least and the most things that one step settles; between them it is fitted to the time that a step takes."""
+QUICK: Final = 0.01
+SLOW: Final = 0.04
+"""Seconds: a step that takes less is followed by a larger one, one that takes more by a smaller one."""
+GAP: Final = 0.005
+"""Seconds between two steps that were asked for, at least, so that bursts are gathered."""
+TICK: Final = 1.0
+"""Seconds between two looks for what other servers did."""
+PRUNED: Final = 500
+"""Jobs that are forgotten in one step."""
+PRUNE_EVERY: Final = 60.0
+"""Seconds between two looks for jobs to forget."""
+
+_log = logging.getLogger(__name__)
+
+
+class Housekeeper:
+    """Settles what is due, step by step, until nothing is; then sleeps until the next thing is due or it is woken."""
+
+    def __init__(self, settings: ServerSettings, writer: GroupWriter, room: WaitingRoom) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._room = room
+        self._due = asyncio.Event()
+        self._limit = FEWEST * 4
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; what fell due while no server ran is settled now."""
+        jobs = [self._settle(), self._tick()]
+        if self._settings.retention_days:
+            jobs.append(self._prune())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
+
+    async def stop(self) -> None:
+        """End; a step that runs is finished."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def wake(self) -> None:
+        """Tell that something may be due now."""
+        self._due.set()
+
+    async def _settle(self) -> None:
+        while True:
+            pause = await self._step()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._due.wait()
+                    await asyncio.sleep(GAP)
+            except TimeoutError:
+                pass
+
+    async def _step(self) -> float:
+        """Settle one step and return the seconds until the next one."""
+        self._due.clear()
+        limit = self._limit
+        try:
+            settled, now, took = await self._writer.write(lambda writer, now: _settle(writer, now, limit))
+        except (StorageError, UnavailableError) as error:
+            _log.warning("Housekeeping could not write and will try again: %s", error)
+            return self._settings.reap_seconds
+        except Exception:
+            _log.exception("Housekeeping failed and will try again")
+            return self._settings.reap_seconds
+        if settled.steps:
+            self._room.jobs(None)
+            self._room.orders()
+            _log.debug("Settled %d things in %.1f ms", settled.steps, took * 1000)
+        if took > SLOW:
+            self._limit = max(FEWEST, limit // 2)
+        elif took < QUICK and settled.more:
+            self._limit = min(MOST, limit * 2)
+        if settled.more:
+            return 0.0
+        if settled.next_at is None:
+            return self._settings.reap_seconds
+        return min(self._settings.reap_seconds, max(GAP, (settled.next_at - now).total_seconds()))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._room.tick()
+
+    async def _prune(self) -> None:
+        keep = timedelta(days=self._settings.retention_days)
+        while True:
+            try:
+                while await self._writer.write(lambda writer, now: writer.prune(now - keep, PRUNED)) == PRUNED:
+                    await asyncio.sleep(GAP)
+            except StoppingError:
+                return
+            except Exception:
+                _log.exception("Ended jobs could not be forgotten; it will be tried again")
+            await asyncio.sleep(PRUNE_EVERY)
+
+
+def _settle(writer: Writer, now: datetime, limit: int) -> tuple[Settled, datetime, float]:
+    begun = time.perf_counter()
+    settled = writer.settle(now, limit)
+    return settled, now, time.perf_counter() - begun
+
+
+__all__ = ["Housekeeper"]

@@ -1,0 +1,93 @@
+"""How endpoints are registered: paths with and without trailing slash, strict JSON bodies, documented errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whatsnext_server.reading import parse_json
+from whatsnext_server.schemas.common import Problem
+
+PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("A value breaks a rule.", "The priority of job 'train' is 99999999999; it must be from -2147483647 to ..."),
+    401: ("No API key was sent.", "This server needs an API key; send it in the header X-API-Key."),
+    403: ("The API key is not one of the server's.", "The API key that was sent is not valid here."),
+    404: ("Something that was named does not exist.", "Project with id 999 not found."),
+    409: ("The present state forbids it.", "A project named 'digits' exists already."),
+    413: ("The body, or a value in it, is too large.", "The body has more than 4194304 bytes, the most that ..."),
+    429: ("Too many requests from one key or address.", "More than 600 requests in a minute; try again in 12 seconds."),
+    503: ("The server cannot do it now.", "The database cannot be reached; try again in a second."),
+}
+"""The statuses of errors, each with what it means and an example."""
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of error answers, for ``responses=``."""
+    return {
+        status: {
+            "model": Problem,
+            "description": PROBLEMS[status][0],
+            "content": {"application/json": {"example": {"detail": PROBLEMS[status][1]}}},
+        }
+        for status in statuses
+    }
+
+
+def json_body(schema: str, example: Any) -> dict[str, Any]:
+    """Return the documentation of a body that the endpoint reads by itself, for ``openapi_extra=``."""
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+class StrictRequest(Request):
+    """A request whose body is JSON in the strict sense."""
+
+    async def json(self) -> Any:
+        """Return what the body says."""
+        return parse_json(await self.body())
+
+
+class Route(APIRoute):
+    """An endpoint that answers at its path with and without a trailing slash."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        pattern = self.path_regex.pattern.removesuffix("$").removesuffix("/")
+        self.path_regex = re.compile(pattern.replace(">.*)", ">.*?)") + "/?$")
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function that answers a request."""
+        handle = super().get_route_handler()
+        has_body = self.body_field is not None
+
+        async def strict(request: Request) -> Response:
+            if has_body:
+                check_content_type(request)
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def check_content_type(request: Request) -> None:
+    """Raise HTTPException 400 unless the body is declared to be JSON; a browser sends nothing else unasked."""
+    declared = request.headers.get("content-type", "")
+    kind = declared.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise HTTPException(
+            400, f"The body's Content-Type is {declared[:100]!r}; send JSON with Content-Type: application/json."
+        )
+
+
+def new_router(tag: str) -> APIRouter:
+    """Return a router whose endpoints are shown under ``tag``."""
+    return APIRouter(tags=[tag], route_class=Route, redirect_slashes=False)
+
+
+__all__ = ["PROBLEMS", "Route", "StrictRequest", "check_content_type", "json_body", "new_router", "problems"]

@@ -1,0 +1,55 @@
+"""The Pydantic schemas of requests and answers; fields are described where the model defines them."""
+
+from whatsnext_server.schemas.clients import ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer, SyncBody
+from whatsnext_server.schemas.common import Acknowledgement, Deleted, LogProblem, Message, Problem
+from whatsnext_server.schemas.jobs import (
+    AttemptDocument,
+    Batch,
+    BatchDependency,
+    BatchJob,
+    BatchResult,
+    Dependencies,
+    Dependency,
+    Fetch,
+    FetchedJob,
+    JobData,
+    JobDocument,
+    JobUpdate,
+    NewJob,
+)
+from whatsnext_server.schemas.projects import NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
+from whatsnext_server.schemas.tasks import NewTask, Retry, TaskDocument, TaskUpdate
+
+__all__ = [
+    "Acknowledgement",
+    "AttemptDocument",
+    "Batch",
+    "BatchDependency",
+    "BatchJob",
+    "BatchResult",
+    "ClientDocument",
+    "ClientRegistration",
+    "ClientUpdate",
+    "Deleted",
+    "Dependencies",
+    "Dependency",
+    "Fetch",
+    "FetchedJob",
+    "JobData",
+    "JobDocument",
+    "JobUpdate",
+    "LogProblem",
+    "Message",
+    "NewJob",
+    "NewProject",
+    "NewTask",
+    "Problem",
+    "ProjectCounts",
+    "ProjectDocument",
+    "ProjectUpdate",
+    "Retry",
+    "SyncAnswer",
+    "SyncBody",
+    "TaskDocument",
+    "TaskUpdate",
+]

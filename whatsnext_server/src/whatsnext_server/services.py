@@ -1,0 +1,101 @@
+"""What the endpoints work with: the storage, its writer and readers, the waiting room, and housekeeping."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from starlette.requests import Request
+
+from whatsnext_core.storage import Reader, Storage
+from whatsnext_server.answers import Encoded, encode
+from whatsnext_server.config import ServerSettings
+from whatsnext_server.given import GivenOrders
+from whatsnext_server.housekeeping import Housekeeper
+from whatsnext_server.waiting import WaitingRoom
+from whatsnext_server.writer import Command, GroupWriter
+
+T = TypeVar("T")
+
+WORKERS: Final = 2
+"""Threads for what may compute for seconds, and thereby large batches that are taken in at the same time."""
+
+_log = logging.getLogger(__name__)
+
+
+class Services:
+    """All that one server process runs on; made, started and stopped with the application."""
+
+    def __init__(self, settings: ServerSettings, storage: Storage) -> None:
+        self.settings = settings
+        """The settings."""
+        self.storage = storage
+        """The database."""
+        self.room = WaitingRoom()
+        """The requests that are held."""
+        self.given = GivenOrders()
+        """The orders that clients were given already."""
+        self.writer = GroupWriter(storage)
+        """The one thread that writes."""
+        self.housekeeper = Housekeeper(settings, self.writer, self.room)
+        """What the server does by itself."""
+        self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whatsnext-reader")
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="whatsnext-worker")
+
+    def start(self) -> None:
+        """Begin; called in the event loop."""
+        self.writer.start()
+        self.housekeeper.start()
+
+    def begin_shutdown(self) -> None:
+        """Answer all held requests now; called in the event loop."""
+        self.room.close()
+
+    async def stop(self) -> None:
+        """Answer what is waiting, write what was accepted, and end the threads."""
+        self.begin_shutdown()
+        await self.housekeeper.stop()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.writer.close)
+        await loop.run_in_executor(None, self._readers.shutdown)
+        await loop.run_in_executor(None, self._workers.shutdown)
+        _log.info("Stopped after %d commands in %d transactions", self.writer.commands, self.writer.commits)
+
+    async def write(self, command: Command[T]) -> T:
+        """Run a command in the next transaction and return its value after the commit; see ``GroupWriter.write``."""
+        return await self.writer.write(command)
+
+    async def read(self, query: Callable[[Reader], T]) -> T:
+        """Return what ``query`` finds in a consistent view, without holding up the event loop."""
+        return await self.run(self._read, query)
+
+    async def answer(self, query: Callable[[Reader], Any]) -> Encoded:
+        """Return an answer with the plain JSON data that ``query`` finds."""
+        return Encoded(await self.run(self._read_encoded, query))
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that asks the database; it runs in one of the readers' threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns that may compute for seconds; it runs in a thread apart from the readers'."""
+        return await asyncio.get_running_loop().run_in_executor(self._workers, function, *arguments)
+
+    def _read(self, query: Callable[[Reader], T]) -> T:
+        with self.storage.read() as reader:
+            return query(reader)
+
+    def _read_encoded(self, query: Callable[[Reader], Any]) -> bytes:
+        return encode(self._read(query))
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that a request came to."""
+    services: Services = request.app.state.services
+    return services
+
+
+__all__ = ["Services", "services_of"]

@@ -1,0 +1,227 @@
+"""The one thread that writes: commands of concurrent requests share a transaction, and each is answered after its commit.
+
+A commit that survives a power cut takes as long for one command as for a hundred. So while one transaction is being
+committed, what arrives is gathered for the next. A command is a function of the storage's Writer and the time; it may be
+run more than once, since a transaction that the database undid is run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+from attrs import define, frozen
+
+from whatsnext_core.errors import TransientStorageError, StorageError
+from whatsnext_core.storage import Storage, Writer
+from whatsnext_server.errors import BusyError, StoppingError
+
+T = TypeVar("T")
+Command = Callable[[Writer, datetime], T]
+
+CAPACITY: Final = 10_000
+"""Commands that may wait; more are refused, so that a flood is felt by those who cause it."""
+GROUP: Final = 256
+"""Commands in one transaction, at most."""
+HOLD: Final = 0.05
+"""Seconds after which a transaction takes in no further command."""
+TRIES: Final = 6
+"""How often a transaction is run that the database undoes for a reason that passes."""
+
+_log = logging.getLogger(__name__)
+
+
+@frozen
+class _Ticket(Generic[T]):
+    """A command that waits, and who waits for it."""
+
+    command: Command[T]
+    future: asyncio.Future[T] | Future[T]
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits for the outcome."""
+        return not self.future.cancelled()
+
+
+@define
+class _Outcome:
+    """What became of a command."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class GroupWriter:
+    """Runs commands in the order in which they come, as many as are there in one transaction."""
+
+    def __init__(self, storage: Storage, *, capacity: int = CAPACITY) -> None:
+        self._storage = storage
+        self._capacity = capacity
+        self._inbox: queue.SimpleQueue[_Ticket[Any] | None] = queue.SimpleQueue()
+        self._backlog: deque[_Ticket[Any]] = deque()
+        self._thread: threading.Thread | None = None
+        self._open = False
+        self._gate = threading.Lock()
+        self.commits = 0
+        """Transactions so far."""
+        self.commands = 0
+        """Commands so far."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._open = True
+        self._thread = threading.Thread(target=self._work, name="whatsnext-writer")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Run what is waiting, answer it, and end the thread; later commands are refused."""
+        with self._gate:
+            self._open = False
+            self._inbox.put(None)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    async def write(self, command: Command[T]) -> T:
+        """Run a command and return its value once it is committed.
+
+        Raises:
+            BusyError: too many commands wait already.
+            StoppingError: the server is going down.
+            StorageError: the database failed.
+            Exception: whatever the command raised; nothing of it was kept then.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._accept(_Ticket(command, future, loop))
+        return await future
+
+    def submit(self, command: Command[T]) -> Future[T]:
+        """Hand a command over from any thread and return its future; errors as in ``write``."""
+        future: Future[T] = Future()
+        self._accept(_Ticket(command, future))
+        return future
+
+    def _accept(self, ticket: _Ticket[Any]) -> None:
+        with self._gate:
+            if not self._open:
+                raise StoppingError
+            if self._inbox.qsize() >= self._capacity:
+                raise BusyError
+            self._inbox.put(ticket)
+
+    # -- in the thread -------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            group = self._gather()
+            if not group:
+                return
+            wanted = [ticket for ticket in group if ticket.is_wanted()]
+            if wanted:
+                outcomes = self._run(wanted)
+                self._backlog.extendleft(reversed(wanted[len(outcomes) :]))
+                self._answer(wanted, outcomes)
+
+    def _gather(self) -> list[_Ticket[Any]]:
+        """Return what waits, at least one command; nothing at the end."""
+        group = [self._backlog.popleft() for _ in range(min(len(self._backlog), GROUP))]
+        try:
+            while len(group) < GROUP:
+                ticket = self._inbox.get(block=not group)
+                if ticket is None:
+                    self._inbox.put(None)
+                    break
+                group.append(ticket)
+        except queue.Empty:
+            pass
+        return group
+
+    def _run(self, group: Sequence[_Ticket[Any]]) -> list[_Outcome]:
+        """Return the outcomes of the first commands of the group, at least of one, after their commit."""
+        for attempt in range(1, TRIES + 1):
+            outcomes: list[_Outcome] = []
+            executed = False
+            try:
+                with self._storage.write() as writer:
+                    self._execute(writer, group, outcomes)
+                    executed = True
+            except TransientStorageError as error:
+                if attempt == TRIES:
+                    _log.warning("The database undid a transaction %d times: %s", TRIES, error)
+                    return [_Outcome(error=error) for _ in group]
+                time.sleep(0.005 * 2**attempt)
+            except Exception as error:  # noqa: BLE001  # whoever waits gets it
+                return self._failed(group, error, executed=executed)
+            else:
+                self.commits += 1
+                self.commands += len(outcomes)
+                return outcomes
+        raise AssertionError("unreachable")
+
+    def _execute(self, writer: Writer, group: Sequence[_Ticket[Any]], outcomes: list[_Outcome]) -> None:
+        now = self._storage.clock()
+        if len(group) == 1:
+            outcomes.append(_Outcome(group[0].command(writer, now)))
+            return
+        until = time.monotonic() + HOLD
+        for ticket in group:
+            try:
+                with writer.savepoint():
+                    value = ticket.command(writer, now)
+            except StorageError:
+                raise
+            except Exception as error:  # noqa: BLE001  # whoever waits gets it
+                outcomes.append(_Outcome(error=error))
+            else:
+                outcomes.append(_Outcome(value))
+            if time.monotonic() > until:
+                return
+
+    def _failed(self, group: Sequence[_Ticket[Any]], error: Exception, *, executed: bool) -> list[_Outcome]:
+        """Return the outcomes when a transaction failed.
+
+        If a command broke it, each is run alone, so that it hurts no other one. If the commit itself failed, none is run
+        again: a commit whose answer was lost may have been kept.
+        """
+        if len(group) == 1:
+            return [_Outcome(error=error)]
+        if executed:
+            _log.error("A commit of up to %d commands failed: %s", len(group), error)
+            return [_Outcome(error=error) for _ in group]
+        return [self._run([ticket])[0] for ticket in group]
+
+    def _answer(self, group: Sequence[_Ticket[Any]], outcomes: Sequence[_Outcome]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Ticket[Any], _Outcome]]] = {}
+        for ticket, outcome in zip(group, outcomes, strict=False):
+            if ticket.loop is not None:
+                by_loop.setdefault(ticket.loop, []).append((ticket, outcome))
+            else:
+                _deliver([(ticket, outcome)])
+        for loop, answers in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_deliver, answers)
+            except RuntimeError:  # the loop has been closed; nobody is there to hear
+                _log.debug("%d answers were not wanted any more", len(answers))
+
+
+def _deliver(answers: Sequence[tuple[_Ticket[Any], _Outcome]]) -> None:
+    for ticket, outcome in answers:
+        if ticket.future.done():
+            continue
+        if outcome.error is not None:
+            ticket.future.set_exception(outcome.error)
+        else:
+            ticket.future.set_result(outcome.value)
+
+
+__all__ = ["CAPACITY", "Command", "GroupWriter"]
