@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import ceil
 
 from attrs import evolve
 
-from whatsnext_core.model.client import Allocation, Capacity, Device, Share
-from whatsnext_core.model.client import numbered_devices
+from whatsnext_core.model.client import Allocation, Capacity, Device, Share, numbered_devices
 from whatsnext_core.model.requirement import Requirement
 
 WHOLE = 1000
@@ -23,25 +21,99 @@ def suits(requirement: Requirement, device: Device) -> bool:
     )
 
 
-def allocate(requirement: Requirement, free: Capacity) -> Allocation | None:
-    """Return the part of ``free`` that the requirement gets, or None if it does not fit.
+class Room:
+    """What is free while jobs are chosen: a scratch copy of a capacity that can be taken from in place.
 
-    A share of a device goes to the fullest device that still has room for it, so that whole devices stay whole; whole
-    devices are taken in the order given.
+    ``ignore_cpu`` and ``ignore_accelerators`` make it give nothing, and never lack, of that kind.
     """
-    if requirement.cpu > free.cpu or not requirement.labels <= free.labels:
+
+    __slots__ = ("_capacity", "_cpu", "_free", "_ignores_accelerators", "_ignores_cpu", "_memory")
+
+    def __init__(self, capacity: Capacity, *, ignore_cpu: bool = False, ignore_accelerators: bool = False) -> None:
+        self._capacity = capacity
+        self._cpu = capacity.cpu
+        self._memory = capacity.memory
+        self._free = [device.free for device in capacity.devices]
+        self._ignores_cpu = ignore_cpu
+        self._ignores_accelerators = ignore_accelerators
+
+    def find(self, requirement: Requirement) -> Allocation | None:
+        """Return the part that the requirement gets, or None if it does not fit; nothing is taken.
+
+        A share of a device goes to the fullest device that still has room for it, so that whole devices stay whole;
+        whole devices are taken in the order given.
+        """
+        cpu = 0 if self._ignores_cpu else requirement.cpu
+        if cpu > self._cpu or (self._memory is not None and requirement.memory > self._memory):
+            return None
+        if not requirement.labels <= self._capacity.labels:
+            return None
+        wanted = 0 if self._ignores_accelerators else requirement.accelerator_millis
+        if wanted == 0:
+            return Allocation(cpu=cpu, memory=requirement.memory)
+        places = self._share(requirement, wanted) if wanted < WHOLE else self._whole(requirement, wanted // WHOLE)
+        if places is None:
+            return None
+        devices, millis = self._capacity.devices, min(wanted, WHOLE)
+        shares = tuple(Share(device=devices[place].id, millis=millis) for place in places)
+        return Allocation(cpu=cpu, memory=requirement.memory, devices=shares)
+
+    def take(self, allocation: Allocation, sign: int = -1) -> None:
+        """Take an allocation away, or with ``sign`` 1 add it again; nothing goes below zero, no device above whole."""
+        self._cpu = max(0, self._cpu + sign * allocation.cpu)
+        if self._memory is not None:
+            self._memory = max(0, self._memory + sign * allocation.memory)
+        if allocation.devices:
+            millis = {share.device: sign * share.millis for share in allocation.devices}
+            for place, device in enumerate(self._capacity.devices):
+                self._free[place] = min(WHOLE, max(0, self._free[place] + millis.get(device.id, 0)))
+
+    def set_aside(self, requirement: Requirement) -> None:
+        """Leave only what others may use while a client drains for a requirement that does not fit.
+
+        Whatever is free goes to the waiting requirement first: others get the surplus, so that no job started now makes
+        it wait longer.
+        """
+        if not self._ignores_cpu:
+            self._cpu = max(0, self._cpu - requirement.cpu)
+        if self._memory is not None:
+            self._memory = max(0, self._memory - requirement.memory)
+        wanted = 0 if self._ignores_accelerators else ceil(requirement.accelerator_millis / WHOLE)
+        places = (place for place, device in enumerate(self._capacity.devices) if suits(requirement, device))
+        for place in sorted(places, key=lambda place: -self._free[place])[:wanted]:
+            self._free[place] = 0
+
+    def capacity(self) -> Capacity:
+        """Return what is left as a value."""
+        devices = tuple(
+            device if device.free == free else evolve(device, free=free)
+            for device, free in zip(self._capacity.devices, self._free, strict=True)
+        )
+        return evolve(self._capacity, cpu=self._cpu, memory=self._memory, devices=devices)
+
+    def _share(self, requirement: Requirement, wanted: int) -> list[int] | None:
+        devices = self._capacity.devices
+        room = [place for place, free in enumerate(self._free) if free >= wanted and suits(requirement, devices[place])]
+        return [min(room, key=self._free.__getitem__)] if room else None
+
+    def _whole(self, requirement: Requirement, number: int) -> list[int] | None:
+        places: list[int] = []
+        for place, device in enumerate(self._capacity.devices):
+            if self._free[place] == WHOLE and suits(requirement, device):
+                places.append(place)
+                if len(places) == number:
+                    return places
         return None
-    if free.memory is not None and requirement.memory > free.memory:
-        return None
-    devices = _choose(requirement, free.devices)
-    if devices is None:
-        return None
-    return Allocation(cpu=requirement.cpu, memory=requirement.memory, devices=devices)
+
+
+def allocate(requirement: Requirement, free: Capacity) -> Allocation | None:
+    """Return the part of ``free`` that the requirement gets as ``Room.find`` says, or None if it does not fit."""
+    return Room(free).find(requirement)
 
 
 def fits(requirement: Requirement, capacity: Capacity) -> bool:
     """Return whether the requirement fits the capacity."""
-    return allocate(requirement, capacity) is not None
+    return Room(capacity).find(requirement) is not None
 
 
 def whole(capacity: Capacity) -> Capacity:
@@ -51,29 +123,23 @@ def whole(capacity: Capacity) -> Capacity:
 
 def take(free: Capacity, allocation: Allocation) -> Capacity:
     """Return what is left of ``free`` without the allocation; nothing goes below zero."""
-    return _shift(free, allocation, -1)
+    room = Room(free)
+    room.take(allocation)
+    return room.capacity()
 
 
 def give_back(free: Capacity, allocation: Allocation) -> Capacity:
     """Return ``free`` with the allocation added again."""
-    return _shift(free, allocation, +1)
+    room = Room(free)
+    room.take(allocation, sign=1)
+    return room.capacity()
 
 
 def set_aside(requirement: Requirement, free: Capacity) -> Capacity:
-    """Return what others may use of ``free`` while a client drains for a requirement that does not fit it.
-
-    Whatever is free goes to the waiting requirement first: others get the surplus, so that no job started now makes it
-    wait longer.
-    """
-    wanted = ceil(requirement.accelerator_millis / WHOLE)
-    candidates = [device for device in free.devices if suits(requirement, device)]
-    kept = {device.id for device in sorted(candidates, key=lambda device: -device.free)[:wanted]}
-    return evolve(
-        free,
-        cpu=max(0, free.cpu - requirement.cpu),
-        memory=None if free.memory is None else max(0, free.memory - requirement.memory),
-        devices=tuple(evolve(device, free=0) if device.id in kept else device for device in free.devices),
-    )
+    """Return what others may use of ``free`` as ``Room.set_aside`` says."""
+    room = Room(free)
+    room.set_aside(requirement)
+    return room.capacity()
 
 
 def shortfalls(requirement: Requirement, capacity: Capacity) -> list[tuple[str, str]]:
@@ -86,44 +152,17 @@ def shortfalls(requirement: Requirement, capacity: Capacity) -> list[tuple[str, 
     missing = sorted(requirement.labels - capacity.labels)
     if missing:
         lacks.append(("labels", f"lacks the labels {', '.join(missing)}"))
-    if _choose(requirement, capacity.devices) is None:
+    devices_alone = evolve(requirement, cpu=0, memory=0, labels=frozenset())
+    if not fits(devices_alone, capacity):
         found = sum(suits(requirement, device) * device.free for device in capacity.devices) / WHOLE
         kind = f" of kind {requirement.accelerator_kind}" if requirement.accelerator_kind else ""
         lacks.append(("accelerators", f"needs {requirement.accelerators:g} accelerators{kind}, has {found:g}"))
     return lacks
 
 
-def _choose(requirement: Requirement, devices: Iterable[Device]) -> tuple[Share, ...] | None:
-    wanted = requirement.accelerator_millis
-    if wanted == 0:
-        return ()
-    fitting = [device for device in devices if suits(requirement, device)]
-    if wanted < WHOLE:
-        best = min(
-            (device for device in fitting if device.free >= wanted), key=lambda device: device.free, default=None
-        )
-        return None if best is None else (Share(device=best.id, millis=wanted),)
-    free = [device for device in fitting if device.free == WHOLE][: wanted // WHOLE]
-    if len(free) * WHOLE < wanted:
-        return None
-    return tuple(Share(device=device.id, millis=WHOLE) for device in free)
-
-
-def _shift(free: Capacity, allocation: Allocation, sign: int) -> Capacity:
-    millis = {share.device: sign * share.millis for share in allocation.devices}
-    return evolve(
-        free,
-        cpu=max(0, free.cpu + sign * allocation.cpu),
-        memory=None if free.memory is None else max(0, free.memory + sign * allocation.memory),
-        devices=tuple(
-            evolve(device, free=min(WHOLE, max(0, device.free + millis[device.id]))) if device.id in millis else device
-            for device in free.devices
-        ),
-    )
-
-
 __all__ = [
     "WHOLE",
+    "Room",
     "allocate",
     "fits",
     "give_back",

@@ -11,12 +11,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from whatsnext_core.model.client import Allocation, Capacity
 from whatsnext_core.model.requirement import Requirement
-from whatsnext_core.resources import allocate, fits, set_aside, take
+from whatsnext_core.resources import Room
 
 RESERVATION_HOLDS = timedelta(minutes=2)
 """How long a client's reservation counts for others after the claim that made or renewed it."""
@@ -59,14 +60,6 @@ class Offer:
     ignore_accelerators: bool = False
     """Whether jobs are taken whatever accelerators they need."""
 
-    def view(self, requirement: Requirement) -> Requirement:
-        """Return the requirement without what this offer ignores."""
-        if self.ignore_cpu:
-            requirement = evolve(requirement, cpu=0)
-        if self.ignore_accelerators:
-            requirement = evolve(requirement, accelerators=0)
-        return requirement
-
 
 @frozen(kw_only=True)
 class Pick:
@@ -102,29 +95,30 @@ def plan_claim(
     by another client gets a reservation: the jobs behind it get only what it leaves. At most one is reserved at a time.
     Cost: O((lines + limit) log lines), whatever the length of the lines.
     """
-    free, reserve = offer.free, None
+    ignored = {"ignore_cpu": offer.ignore_cpu, "ignore_accelerators": offer.ignore_accelerators}
+    free, total = Room(offer.free, **ignored), Room(offer.total, **ignored)
+    reserve: int | None = None
     picks: list[Pick] = []
-    heap: list[tuple[int, int, int, Line, Requirement]] = []
-    for line in lines:
-        requirement = offer.view(line.requirement)
-        if line.jobs and fits(requirement, offer.total):
-            _push(heap, line, requirement, 0)
+    heap = [_head(line, 0) for line in lines if line.jobs and total.find(line.requirement) is not None]
+    heapq.heapify(heap)
     while heap and len(picks) < offer.limit:
-        _, job_id, place, line, requirement = heapq.heappop(heap)
-        allocation = allocate(requirement, free)
+        _, job_id, place, line = heapq.heappop(heap)
+        allocation = free.find(line.requirement)
         if allocation is not None:
             picks.append(Pick(job_id=job_id, allocation=allocation))
-            free = take(free, allocation)
-            _push(heap, line, requirement, place + 1)
+            free.take(allocation)
+            if place + 1 < len(line.jobs):
+                heapq.heappush(heap, _head(line, place + 1))
         elif reserve is None and job_id not in reserved_elsewhere and now - line.jobs[place].since >= reserve_after:
             reserve = job_id
-            free = set_aside(requirement, free)
+            free.set_aside(line.requirement)
     return Plan(picks=tuple(picks), reserve=reserve)
 
 
-def _push(
-    heap: list[tuple[int, int, int, Line, Requirement]], line: Line, requirement: Requirement, place: int
-) -> None:
-    if place < len(line.jobs):
-        job = line.jobs[place]
-        heapq.heappush(heap, (-job.priority, job.job_id, place, line, requirement))
+_Head: TypeAlias = tuple[int, int, int, Line]
+"""The negative priority and the id of a job, its place in its line, and the line: the smallest goes first."""
+
+
+def _head(line: Line, place: int) -> _Head:
+    job = line.jobs[place]
+    return -job.priority, job.job_id, place, line
