@@ -55,7 +55,8 @@ def check_name(value: str, what: str) -> str:
         )
     if value != value.strip():
         raise InvalidError(f"The {what} {shorten(value)} begins or ends with white space; remove it.")
-    bad = next((c for c in value if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}), None)
+    unprintable = "" if value.isprintable() else value
+    bad = next((c for c in unprintable if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}), None)
     if bad is not None:
         raise InvalidError(f"The {what} {shorten(value)} contains the control character {bad!r}; remove it.")
     return value
