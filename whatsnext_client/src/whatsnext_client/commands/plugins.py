@@ -32,6 +32,5 @@ def plugins(session: Session) -> None:
         Column("distribution", lambda state: state["distribution"]),
         Column("version", lambda state: state["version"]),
         Column("group", lambda state: state["group"]),
-        Column("error", lambda state: state["error"]),
     )
     session.output.table([to_json(state) for state in states], columns, empty="No plugin is installed.")

@@ -13,6 +13,7 @@ from whatsnext_core.model import limits
 from whatsnext_core.model.job import JobSpec
 from whatsnext_core.model.status import Condition
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 KEYS = ("name", "task", "task_id", "parameters", "priority", "ref", "depends_on", "depends", "timeout")
 """What a job may say."""
 
@@ -58,7 +59,7 @@ class Item:
             body["ref"] = self.ref + mark
         if self.edges:
             body["depends_on"] = [_edge_body(edge, mark) for edge in self.edges]
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(body).encode()
 
 
 def read_item(data: Any) -> Item:
@@ -74,6 +75,8 @@ def read_item(data: Any) -> Item:
         raise InvalidError(f"the key {unknown[0]!r} is unknown; a job has {', '.join(KEYS)}")
     task = _task(data)
     ref = _text(data, "ref")
+    if ref is not None:
+        limits.check_name(ref, "ref")
     name = _text(data, "name") or ref or (task if isinstance(task, str) else f"task-{task}")
     return Item(
         name=name,
@@ -107,7 +110,7 @@ def _task(data: Mapping[str, Any]) -> str | int:
     name, task_id = _text(data, "task"), _number(data, "task_id", whole=True)
     if (name is None) == (task_id is None):
         raise InvalidError("a job has either a task (its name) or a task_id" + (", not both" if name else ""))
-    return limits.check_name(name, "name of the task") if name is not None else limits.check_id(task_id or 0, "task_id")
+    return name if name is not None else limits.check_id(task_id or 0, "task_id")
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:
@@ -116,7 +119,7 @@ def _text(data: Mapping[str, Any], key: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise InvalidError(f"{key} is {limits.shorten(value)}; it must be a string")
-    return limits.check_name(value, key)
+    return value
 
 
 def _number(data: Mapping[str, Any], key: str, *, whole: bool = False) -> Any:

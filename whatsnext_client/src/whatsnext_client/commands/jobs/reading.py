@@ -78,7 +78,7 @@ class Source:
 
     def _parse(self, content: bytes, number: int) -> Any:
         try:
-            return json.loads(content.decode(), parse_constant=_refuse, object_pairs_hook=_object)
+            return _DECODER.decode(content.decode())
         except json.JSONDecodeError as error:
             line = number + error.lineno - 1
             raise _NoJSONError(f"{self._title}:{line}: no JSON at column {error.colno}: {error.msg}.") from error
@@ -106,3 +106,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} stands twice in one object; keep one")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_object)
