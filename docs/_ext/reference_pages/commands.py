@@ -46,7 +46,9 @@ def _command(context: click.Context, leave_out: set[tuple[str, str]]) -> str:
         parts.append(_text(command.help) + "\n")
     if names := _second_names(context):
         parts.append(f"Also {names}.\n")
-    parts.append(table(("option", "meaning"), ((code(names), plain(words)) for names, words in _options(context, leave_out))))
+    parts.append(
+        table(("option", "meaning"), ((code(names), plain(words)) for names, words in _options(context, leave_out)))
+    )
     if isinstance(command, click.Group):
         rows = []
         for name in command.list_commands(context):

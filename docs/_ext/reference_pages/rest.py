@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -41,6 +42,13 @@ def render(openapi: Document) -> str:
     return "\n".join(parts)
 
 
+_WORDS = {
+    "Successful Response": "Done.",
+    "Validation Error": "The body or a parameter has the wrong shape.",
+}
+"""Better words for those that the framework gives."""
+
+
 def _operation(method: str, path: str, operation: Document) -> str:
     parts = [f"### {method} {path}\n"]
     if summary := operation.get("summary"):
@@ -67,7 +75,8 @@ def _operation(method: str, path: str, operation: Document) -> str:
     for status, answer in operation.get("responses", {}).items():
         content = answer.get("content", {})
         forms = ", ".join(dict.fromkeys(f"{kind(each.get('schema', {}))}" for each in content.values()))
-        answers.append((code(status), forms, answer.get("description", "")))
+        words = answer.get("description", "")
+        answers.append((code(status), forms, _WORDS.get(words, words)))
         if status.startswith("2"):
             shown += [
                 f"Answer {code(status)}:\n\n{fenced(example)}"
@@ -95,7 +104,7 @@ def _schema(name: str, schema: Document) -> str:
             code(field) + (", required" if field in required else ""),
             kind(form),
             _default(form),
-            "; ".join(part for part in (form.get("description", ""), _bounds(form)) if part),
+            "; ".join(part for part in (_json_words(form.get("description", "")), _bounds(form)) if part),
         )
         for field, form in schema.get("properties", {}).items()
     ]
@@ -132,6 +141,11 @@ def kind(schema: Document) -> str:
             return "any JSON"
         case name:
             return f"{name} ({schema['format']})" if "format" in schema else str(name)
+
+
+def _json_words(text: str) -> str:
+    """Names of Python's values, in descriptions that come from the classes, as JSON has them."""
+    return re.sub(r"\bNone\b", "null", text)
 
 
 def _default(schema: Document) -> str:

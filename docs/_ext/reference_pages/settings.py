@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,23 +9,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import attrs
 
 from reference_pages.markdown import code, table
+from whatsnext_server.schemas.documentation import field_docs
 
-__all__ = ["field_docs", "render_settings"]
-
-
-def field_docs(cls: type) -> dict[str, str]:
-    """Return the doc line of each field of a class, those of its bases included."""
-    found: dict[str, str] = {}
-    for each in reversed(cls.__mro__):
-        if each.__module__ == "builtins":
-            continue
-        [definition] = ast.parse(textwrap.dedent(inspect.getsource(each))).body
-        assert isinstance(definition, ast.ClassDef)
-        for field, words in zip(definition.body, definition.body[1:], strict=False):
-            match field, words:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[name] = inspect.cleandoc(text).replace("\n", " ")
-    return found
+__all__ = ["render_settings"]
 
 
 def render_settings(cls: type, *, environment: bool = True) -> str:
@@ -58,7 +41,7 @@ def _default(field: attrs.Attribute[Any]) -> str:
         case bool():
             return code(value)
         case str():
-            return code(value.replace(str(Path.home()), "~"))
+            return code(value.replace(str(Path.home()), "$HOME"))
         case int() | float():
             return code(value)
         case Iterable():
@@ -80,4 +63,5 @@ def _kind(hint: Any) -> str:
     if inner:
         return " or ".join(dict.fromkeys(_kind(each) for each in inner))
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}
+    names["SecretStr"] = "text, secret"
     return names.get(getattr(hint, "__name__", str(hint)), getattr(hint, "__name__", str(hint)))
