@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
 from whatsnext_core.storage import Storage
 from whatsnext_server import errors, openapi
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.opening import open_storage
+from whatsnext_server.opening import opened_storage
 from whatsnext_server.routers import ALL
 from whatsnext_server.services import Services
 from whatsnext_server.shutdown import early_notice
@@ -31,17 +31,15 @@ def create_app(settings: ServerSettings | None = None, storage: Storage | None =
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = open_storage(settings) if storage is None else storage
-        services = Services(settings, opened)
-        app.state.services = services
-        services.start()
-        try:
-            with early_notice(services.begin_shutdown):
-                yield
-        finally:
-            await services.stop()
-            if storage is None:
-                opened.close()
+        with opened_storage(settings) if storage is None else nullcontext(storage) as opened:
+            services = Services(settings, opened)
+            app.state.services = services
+            services.start()
+            try:
+                with early_notice(services.begin_shutdown):
+                    yield
+            finally:
+                await services.stop()
 
     app = FastAPI(**openapi.DESCRIPTION, lifespan=lifespan, redirect_slashes=False)
     for router in ALL:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from whatsnext_core.errors import StorageError
 from whatsnext_core.hookspecs import StorageBackend
 from whatsnext_core.plugins import load_plugins
 from whatsnext_core.settings import load_plugin_config
@@ -11,21 +17,56 @@ from whatsnext_core.storage import Storage
 from whatsnext_server.config import ServerSettings
 
 
-def select_backend(settings: ServerSettings) -> tuple[StorageBackend, Any]:
+def select_backend(settings: ServerSettings, config: str | Path | None = None) -> tuple[StorageBackend, Any]:
     """Return the backend for the database of the settings, and its configuration; PluginError if there is none."""
     backend = load_plugins(disabled=settings.disabled_plugins).select_storage(settings.database).descriptor
-    return backend, load_plugin_config(backend.name, backend.config)
+    return backend, load_plugin_config(backend.name, backend.config, config=config)
 
 
-def open_storage(settings: ServerSettings) -> Storage:
-    """Return the opened database of the settings.
+@contextmanager
+def opened_storage(settings: ServerSettings, config: str | Path | None = None) -> Iterator[Storage]:
+    """Return a block with the opened database of the settings.
 
     Raises:
         PluginError: no plugin opens such databases.
-        StorageError: it cannot be opened.
+        StorageError: it cannot be opened, or it is a SQLite file that another server has open.
     """
-    backend, config = select_backend(settings)
-    return backend.open(settings.database, config)
+    backend, options = select_backend(settings, config)
+    file = sqlite_file(settings.database)
+    with nullcontext() if file is None else sole_server(file):
+        storage = backend.open(settings.database, options)
+        try:
+            yield storage
+        finally:
+            storage.close()
 
 
-__all__ = ["open_storage", "select_backend"]
+def sqlite_file(url: str) -> Path | None:
+    """Return the file that a database URL names, if it is one of SQLite."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme.partition("+")[0] != "sqlite" or path in {"", "/", "/:memory:"}:
+        return None
+    return Path(path[1:])
+
+
+@contextmanager
+def sole_server(file: Path) -> Iterator[None]:
+    """Keep other servers off a SQLite file while the block runs.
+
+    Each server has one writer thread and wakes its waiting clients itself; two of them on one file would only wait for
+    each other.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f"{file.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"Another server has {file} open. A SQLite database serves one server process: "
+                f"stop the other one, or start one worker only, or use PostgreSQL."
+            ) from error
+        yield
+
+
+__all__ = ["opened_storage", "select_backend", "sole_server", "sqlite_file"]
