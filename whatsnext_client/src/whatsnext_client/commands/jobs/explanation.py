@@ -115,9 +115,9 @@ def _failed(facts: Facts) -> Iterable[Reason]:
     message = f": {job.message}" if job.message else "."
     yield Reason(code="failed", text=f"{how}{code}{message}")
     if tries > 1:
-        yield Reason(
-            code="attempts", text=f"{job.failures} attempts failed and {job.losses} were lost; no retry is left."
-        )
+        were = "was" if job.losses == 1 else "were"
+        text = f"{job.failures} attempts failed and {job.losses} {were} lost; no retry is left."
+        yield Reason(code="attempts", text=text)
     yield Reason(code="retry", text=f"To run it again: whatsnext jobs retry {job.id}")
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from whatsnext_client.commands.base.failures import LocalError
+from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
 
+LF = b"\n"
 MAX_LINE = 4 * limits.MAX_PARAMETERS
 """Bytes of one line; what is longer is no job."""
 
@@ -24,6 +26,8 @@ class Source:
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         """Yields the place ("jobs.jsonl:17") and the JSON value of each job; lines are read as they are needed.
 
+        A line that holds something else gives an InvalidError as its value, so that the rest is looked at, too.
+
         Raises:
             LocalError: the file holds something else.
         """
@@ -31,10 +35,12 @@ class Source:
         if not line:
             raise LocalError(f"{self._title} is empty; write one job in a line, or a JSON list of jobs.")
         try:
-            first = self._parse(line, number)
-        except _NoJSONError:
+            first = _parse(line)
+        except json.JSONDecodeError:
             first = None
-        if isinstance(first, dict) and "jobs" not in first:
+        except InvalidError as error:
+            first = error
+        if isinstance(first, InvalidError) or (isinstance(first, dict) and "jobs" not in first):
             yield f"{self._title}:{number}", first
             yield from self._lines(number)
         else:
@@ -52,17 +58,25 @@ class Source:
     def _lines(self, number: int) -> Iterator[tuple[str, Any]]:
         for line in self._stream:
             number += 1
-            if line.strip():
-                try:
-                    yield f"{self._title}:{number}", self._parse(line, number)
-                except _NoJSONError as error:
-                    raise LocalError(f"{error} Each line holds one job as a JSON object.") from error
+            if not line.strip():
+                continue
+            value: Any
+            try:
+                value = _parse(line)
+            except json.JSONDecodeError as error:
+                value = InvalidError(f"no JSON at column {error.colno} ({error.msg}); each line holds one JSON object")
+            except InvalidError as error:
+                value = error
+            yield f"{self._title}:{number}", value
 
     def _document(self, content: bytes) -> Iterator[tuple[str, Any]]:
         try:
-            document = self._parse(content, 1)
-        except _NoJSONError as error:
-            raise LocalError(str(error)) from error
+            document = _parse(content)
+        except json.JSONDecodeError as error:
+            place = f"{self._title}:{error.lineno}"
+            raise LocalError(f"{place}: no JSON at column {error.colno} ({error.msg}).") from error
+        except InvalidError as error:
+            raise LocalError(f"{self._title}: {error}.") from error
         if isinstance(document, dict) and "jobs" in document:
             if extra := sorted(document.keys() - {"jobs"}):
                 raise LocalError(f'{self._title}: the key {extra[0]!r} beside "jobs" is unknown; remove it.')
@@ -70,29 +84,24 @@ class Source:
         elif isinstance(document, dict):
             document = [document]
         if not isinstance(document, list):
-            raise LocalError(
-                f'{self._title}: expected a list of jobs or {{"jobs": [...]}}, not {limits.shorten(document)}.'
-            )
+            shown = limits.shorten(document)
+            raise LocalError(f'{self._title}: expected a list of jobs or {{"jobs": [...]}}, not {shown}.')
         for index, value in enumerate(document, 1):
             yield f"{self._title}: job {index}", value
 
-    def _parse(self, content: bytes, number: int) -> Any:
-        try:
-            return _DECODER.decode(content.decode())
-        except json.JSONDecodeError as error:
-            line = number + error.lineno - 1
-            raise _NoJSONError(f"{self._title}:{line}: no JSON at column {error.colno}: {error.msg}.") from error
-        except UnicodeDecodeError as error:
-            line = number + content.count(b"\n", 0, error.start)
-            raise _NoJSONError(f"{self._title}:{line}: not written in UTF-8.") from error
-        except (ValueError, RecursionError) as error:
-            place = self._title if b"\n" in content.strip() else f"{self._title}:{number}"
-            deep = f"nested too deep; at most {limits.MAX_DEPTH} levels are allowed"
-            raise LocalError(f"{place}: {deep if isinstance(error, RecursionError) else error}.") from error
 
-
-class _NoJSONError(Exception):
-    """The text is no JSON."""
+def _parse(content: bytes) -> Any:
+    """Return the JSON value of a text; JSONDecodeError if it is none, InvalidError if it is one that we refuse."""
+    try:
+        return _DECODER.decode(content.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidError(f"line {content.count(LF, 0, error.start) + 1} is not written in UTF-8") from error
+    except RecursionError as error:
+        raise InvalidError(f"nested too deep; at most {limits.MAX_DEPTH} levels are allowed") from error
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise InvalidError(str(error)) from error
 
 
 def _refuse(text: str) -> Any:

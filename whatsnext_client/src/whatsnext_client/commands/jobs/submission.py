@@ -114,6 +114,8 @@ class Submission:
     def _items(self, values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Item]]:
         for place, value in values:
             try:
+                if isinstance(value, InvalidError):
+                    raise value
                 yield place, read_item(value)
             except InvalidError as error:
                 self._problem(place, str(error))
