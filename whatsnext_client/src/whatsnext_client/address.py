@@ -76,3 +76,11 @@ def parse_address(server: str, port: int | None = None) -> Address:
     if not 1 <= chosen <= _LAST_PORT:
         raise ConfigurationError(f"The port {chosen} of the server is out of range; ports go from 1 to {_LAST_PORT}.")
     return Address(scheme=parts.scheme, host=parts.hostname, port=chosen, path=parts.path.rstrip("/"))
+
+
+def configured_address(server: str, port: int | None) -> Address:
+    """Return the address that settings name; a URL, or a port in ``server``, outweighs the port beside it."""
+    own = parse_address(server)
+    if port is None or "://" in server or own.port != DEFAULT_PORT:
+        return own
+    return parse_address(server, port)

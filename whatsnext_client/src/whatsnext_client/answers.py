@@ -11,6 +11,7 @@ import requests
 from whatsnext_client.errors import (
     NotAuthenticatedError,
     NotPermittedError,
+    OffsetError,
     RateLimitError,
     ServerFaultError,
     UnexpectedAnswerError,
@@ -54,11 +55,23 @@ def error_of(response: requests.Response) -> WhatsNextError:
     """Return the error that a refusing response describes."""
     status = response.status_code
     sentence = _sentence(response)
+    size = _size(response) if status == HTTPStatus.CONFLICT else None
+    if size is not None:
+        return OffsetError(sentence, size)
     if status in _ERRORS:
         return _ERRORS[status](sentence)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerFaultError(f"The server failed ({status} {response.reason}): {sentence}")
     return UnexpectedAnswerError(f"{response.url} answered {status} {response.reason}: {sentence}")
+
+
+def _size(response: requests.Response) -> int | None:
+    """Return the size of a log that a refusal names."""
+    try:
+        size = response.json().get("size")
+    except (ValueError, AttributeError):
+        return None
+    return size if isinstance(size, int) else None
 
 
 def _sentence(response: requests.Response) -> str:
@@ -83,4 +96,5 @@ def _complaint(item: Any) -> str:
     given = item.get("input")
     simple = isinstance(given, str | int | float | bool) and repr(given) not in message
     shown = f" (given: {given!r:.80})" if simple else ""
-    return f"{place}: {message}{shown}" if place else f"{message}{shown}"
+    named = not place or place.rpartition(".")[2] in message
+    return f"{message}{shown}" if named else f"{place}: {message}{shown}"

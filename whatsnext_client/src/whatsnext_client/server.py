@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.table import Table
 
-from whatsnext_client.address import DEFAULT_PORT, Address, parse_address
+from whatsnext_client.address import Address, configured_address, parse_address
 from whatsnext_client.config import ClientSettings, load_client_settings
 from whatsnext_client.project import Project
 from whatsnext_client.rest import Rest
@@ -115,10 +115,5 @@ class Server:
 
 
 def _configured(settings: ClientSettings, port: int | None) -> Address:
-    """Return the address that the settings name; the port of a URL among them outweighs a port beside it."""
-    if port is not None:
-        return parse_address(settings.server, port)
-    own = parse_address(settings.server)
-    if settings.port is None or "://" in settings.server or own.port != DEFAULT_PORT:
-        return own
-    return parse_address(settings.server, settings.port)
+    """Return the address that the settings name, with ``port`` if that is given."""
+    return configured_address(settings.server, settings.port) if port is None else parse_address(settings.server, port)
