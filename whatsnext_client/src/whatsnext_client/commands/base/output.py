@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
+NOTHING = "-"
+"""What stands where there is nothing."""
 STYLES = {
     "COMPLETED": "green",
     "RUNNING": "cyan",
@@ -81,10 +83,11 @@ class Output:
                 _write(columns, rows)
 
     def record(self, fields: Sequence[tuple[str, object]], data: Any) -> None:
-        """Prints ``data`` as JSON, or the fields one below the other."""
+        """Prints ``data`` as JSON, or the fields that have a value, one below the other."""
         if self.as_json:
             self.document(data)
             return
+        fields = [(title, value) for title, value in fields if _printable(value) != NOTHING]
         width = max(len(title) for title, _ in fields)
         for title, value in fields:
             lines = _printable(value).split("\n")
@@ -109,7 +112,7 @@ def clean(text: str) -> str:
 
 def cell(value: object) -> str:
     """Return a value as one line of a table."""
-    return _printable(value).replace("\n", " ").strip() or "-"
+    return _printable(value).replace("\n", " ").strip() or NOTHING
 
 
 def _visible(char: str) -> str:
@@ -118,7 +121,7 @@ def _visible(char: str) -> str:
 
 def _printable(value: object) -> str:
     if value is None or value in ("", [], {}):
-        return "-"
+        return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -59,9 +59,12 @@ class Session:
     @cached_property
     def address(self) -> Address:
         """Where the server is."""
-        from whatsnext_client.address import parse_address
+        from whatsnext_client.address import configured_address, parse_address
 
-        return parse_address(self.settings.server, self.settings.port)
+        port = self._given.get("port")
+        if port is not None:
+            return parse_address(self.settings.server, port)
+        return configured_address(self.settings.server, self.settings.port)
 
     @cached_property
     def api(self) -> Rest:

@@ -20,7 +20,7 @@ def span(seconds: float) -> str:
     if seconds < 0:
         return "0s"
     if 0 < seconds < 10:  # noqa: PLR2004 - below this a tenth of a second matters
-        return f"{seconds:.1f}s"
+        return f"{round(seconds, 1):g}s"
     whole = round(seconds)
     days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
     if days:

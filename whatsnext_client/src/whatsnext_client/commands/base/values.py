@@ -135,6 +135,19 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class JobId(click.ParamType[int]):
+    """The id of one job."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the id."""
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) < 2**63):
+            self.fail(f"{text!r} is no job id; give the number that `whatsnext jobs ls` shows.", param, ctx)
+        return int(text)
+
+
 class Status(click.ParamType[str]):
     """One or several job statuses, in any case, by comma."""
 

@@ -12,6 +12,7 @@ import click
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
+from whatsnext_client.commands.base.values import JobId
 
 if TYPE_CHECKING:
     from whatsnext_client.rest import LogPart, Rest
@@ -34,7 +35,7 @@ QUICK, SLOW = 0.1, 2.0
         "whatsnext jobs logs 17 --attempt 1 --stream stderr",
     ],
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1))
+@click.argument("job_id", metavar="ID", type=JobId())
 @click.option("--follow", "-f", is_flag=True, help="Go on until the attempt ends.")
 @click.option(
     "--stream", type=click.Choice(["stdout", "stderr", "both"]), default="both", show_default=True, help="Which output."
