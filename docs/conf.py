@@ -21,6 +21,7 @@ extensions = [
     "reference_pages",
 ]
 exclude_patterns = ["_build", "_ext", "examples/**"]
+smartquotes = False  # two dashes are an option
 html_theme = "furo"
 html_title = "WhatsNext"
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]

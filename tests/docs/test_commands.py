@@ -78,6 +78,7 @@ def test_an_unknown_command_or_option_is_found() -> None:
 
 
 def test_commands_are_found_in_consoles_and_services(tmp_path: Path) -> None:
-    text = "```console\n$ A=1 whatsnext jobs ls | wc -l\n```\n```ini\n[Service]\nExecStart=/opt/bin/whatsnext worker --once\n```\n"
+    console, service = "$ A=1 whatsnext jobs ls | wc -l", "[Service]\nExecStart=/opt/bin/whatsnext worker --once"
+    text = f"```console\n{console}\n```\n```ini\n{service}\n```\n"
     found = [words for snippet in snippets(tmp_path, text) for words in command_lines(snippet)]
     assert found == [["whatsnext", "jobs", "ls"], ["whatsnext", "worker", "--once"]]

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 import pytest
-from reference_pages.commands import commands as every_command
-from reference_pages.rest import operations
 
 import whatsnext.api.client as face
+from reference_pages.commands import commands as every_command
+from reference_pages.rest import operations
 from tests.support import ROOT
 from whatsnext_client.cli import cli as client_program
 from whatsnext_client.config import ClientSettings
 from whatsnext_server.app import create_app
-from whatsnext_server.cli import cli as server_program
+from whatsnext_server.cli import main as server_program
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.schemas.documentation import field_docs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 
 import click
@@ -63,7 +64,8 @@ def _command(context: click.Context, leave_out: set[tuple[str, str]]) -> str:
 
 def _options(context: click.Context, leave_out: set[tuple[str, str]]) -> list[tuple[str, str]]:
     found = [param.get_help_record(context) for param in context.command.get_params(context)]
-    return [each for each in found if each is not None and each not in leave_out and "--help" not in each[0]]
+    shown = [each for each in found if each is not None and each[1]]
+    return [each for each in shown if each not in leave_out and "--help" not in each[0]]
 
 
 def _second_names(context: click.Context) -> str:
@@ -72,11 +74,11 @@ def _second_names(context: click.Context) -> str:
 
 
 def _text(words: str) -> str:
-    """A command's help as Markdown: what click prints as it stands (after ``\\b``) stays so."""
+    """A command's help as Markdown; a paragraph that click is told not to wrap stays as it is."""
     blocks = []
-    for block in re.split(r"\n\s*\n", inspect.cleandoc(words.split("\f")[0])):
+    for block in re.split(r"\n\s*\n", inspect.cleandoc(words.partition("\f")[0])):
         if block.startswith("\b"):
-            blocks.append(f"```text\n{inspect.cleandoc(block[1:].lstrip(chr(10)))}\n```")
+            blocks.append(f"```text\n{textwrap.dedent(block[1:].strip(chr(10)))}\n```")
         else:
             blocks.append(plain(block))
     return "\n\n".join(blocks)

@@ -11,8 +11,10 @@ __all__ = ["code", "fenced", "paragraph", "plain", "table"]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; a column that is empty in every row is left out."""
+    """Return a table; a column that is empty in every row is left out, and so is a table without rows."""
     rows = [[_cell(value) for value in row] for row in rows]
+    if not rows:
+        return ""
     shown = [place for place in range(len(header)) if any(row[place] for row in rows)]
     lines = [
         [header[place] for place in shown],

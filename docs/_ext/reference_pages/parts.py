@@ -55,6 +55,6 @@ def client_commands() -> str:
 
 def server_commands() -> str:
     """Return the commands of ``whatsnext-server``."""
-    from whatsnext_server.cli import cli
+    from whatsnext_server.cli import main
 
-    return commands.render(cli, "whatsnext-server")
+    return commands.render(main, "whatsnext-server")

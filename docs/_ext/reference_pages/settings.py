@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -12,6 +12,16 @@ from reference_pages.markdown import code, table
 from whatsnext_server.schemas.documentation import field_docs
 
 __all__ = ["render_settings"]
+
+NAMES: Final = {
+    "SecretStr": "text, secret",
+    "bool": "true or false",
+    "float": "number",
+    "int": "whole number",
+    "str": "text",
+    "Path": "path",
+}
+"""What the types are called."""
 
 
 def render_settings(cls: type, *, environment: bool = True) -> str:
@@ -62,6 +72,5 @@ def _kind(hint: Any) -> str:
         return " or ".join(code(each) for each in inner)
     if inner:
         return " or ".join(dict.fromkeys(_kind(each) for each in inner))
-    names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}
-    names["SecretStr"] = "text, secret"
-    return names.get(getattr(hint, "__name__", str(hint)), getattr(hint, "__name__", str(hint)))
+    name = getattr(hint, "__name__", str(hint))
+    return NAMES.get(name, name)
