@@ -1,6 +1,9 @@
 """How a job becomes a command on some engine, and how that is started, watched and stopped."""
 
+from whatsnext_core.formatting.arguments import text_of, to_arguments
+from whatsnext_core.formatting.base import Formatter
 from whatsnext_core.formatting.contract import (
+    Announcer,
     Engine,
     Execution,
     ExecutionState,
@@ -9,5 +12,25 @@ from whatsnext_core.formatting.contract import (
     JobContext,
     LogFiles,
 )
+from whatsnext_core.formatting.environment import job_environment, parameters_file, result_file
+from whatsnext_core.formatting.template import fill_template, missing_parameters, placeholders
 
-__all__ = ["Engine", "Execution", "ExecutionState", "Handle", "Invocation", "JobContext", "LogFiles"]
+__all__ = [
+    "Announcer",
+    "Engine",
+    "Execution",
+    "ExecutionState",
+    "Formatter",
+    "Handle",
+    "Invocation",
+    "JobContext",
+    "LogFiles",
+    "fill_template",
+    "job_environment",
+    "missing_parameters",
+    "parameters_file",
+    "placeholders",
+    "result_file",
+    "text_of",
+    "to_arguments",
+]

@@ -1,7 +1,8 @@
 """The contract between a client and the engine that runs its jobs.
 
-A local process, a Slurm job, a container and a pod share this shape: what is to be run is prepared purely, then started;
-the start returns a small JSON handle, by which it is polled, cancelled, adopted after a restart, and its output found.
+A local process, a Slurm job, a container and a pod share this shape: what is to be run is prepared purely, then
+started; the start returns a small JSON handle, by which it is polled, cancelled, adopted after a restart, and its
+output found.
 Subclass ``Formatter`` for the defaults; whatever meets ``Engine`` is accepted.
 """
 
@@ -41,6 +42,8 @@ class JobContext:
     """URL of the server, for jobs that talk to it."""
     client_id: str = ""
     """The client that runs it."""
+    devices_dealt_out: bool = False
+    """Whether the client has accelerators to deal out: a job that was given none then sees none."""
 
     @property
     def key(self) -> str:
@@ -159,4 +162,20 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release everything, without touching what runs."""
+        ...
+
+
+@runtime_checkable
+class Announcer(Protocol):
+    """An engine that says when it is worth polling, beside what ``Engine`` asks of it.
+
+    Optional: a client waits on the descriptor (``select``, ``selectors``) together with its own, and so learns of an
+    end at once. It polls now and then all the same, at least each second while it ends an execution.
+    """
+
+    def fileno(self) -> int | None:
+        """Return a file descriptor that is readable while ``poll`` has news, if there is one.
+
+        Ask before each wait; it may change.
+        """
         ...

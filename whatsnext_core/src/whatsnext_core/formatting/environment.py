@@ -1,0 +1,85 @@
+"""The environment variables that every job gets, on every engine.
+
+========================  ==============================================================================================
+variable                  value
+========================  ==============================================================================================
+WHATSNEXT_JOB_ID          number of the job
+WHATSNEXT_JOB_NAME        name of the job
+WHATSNEXT_TASK            name of its task
+WHATSNEXT_PROJECT_ID      number of its project
+WHATSNEXT_ATTEMPT         1 for the first execution of the job, one more for each further one
+WHATSNEXT_SCRATCH         folder of this attempt, empty at its start
+WHATSNEXT_PARAMETERS      file with the parameters as a JSON object
+WHATSNEXT_RESULT          file into which the job may write a small JSON value that it returns
+WHATSNEXT_SERVER          URL of the server
+WHATSNEXT_CLIENT_ID       the client that runs it
+WHATSNEXT_CPUS            CPUs that it was given
+WHATSNEXT_MEMORY          bytes of memory that it was given; absent if none in particular
+WHATSNEXT_DEVICES         ids of the accelerators that it was given, with commas
+CUDA_VISIBLE_DEVICES      the same for programs on NVIDIA's
+HIP_VISIBLE_DEVICES       ... AMD's
+ZE_AFFINITY_MASK          ... and Intel's accelerators, if they are numbers
+========================  ==============================================================================================
+
+The last three are set if the job was given accelerators, or if the client deals out accelerators and gave it none: then
+it sees none. Otherwise they stay as they are in the client. ``ROCR_VISIBLE_DEVICES`` and ``ONEAPI_DEVICE_SELECTOR`` are
+left alone: they are applied before or after the others, whose numbers would then mean the wrong devices.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from whatsnext_core.formatting.contract import JobContext
+
+NO_DEVICE: Final = "-1"
+"""The id that no device has; both CUDA and HIP show none then, while an empty value means all to HIP."""
+
+
+def parameters_file(context: JobContext) -> Path:
+    """Return where the parameters of the attempt are written for it."""
+    return context.directory / "parameters.json"
+
+
+def result_file(context: JobContext) -> Path:
+    """Return where the attempt may write the small JSON value that the job returns."""
+    return context.directory / "result.json"
+
+
+def parameters_json(context: JobContext) -> bytes:
+    """Return what is written into the file of the parameters."""
+    return json.dumps(dict(context.job.parameters), ensure_ascii=False).encode()
+
+
+def job_environment(context: JobContext) -> dict[str, str]:
+    """Return the variables that this attempt gets beyond those of its task; they win over these. Pure."""
+    variables = {
+        "WHATSNEXT_JOB_ID": str(context.job.id),
+        "WHATSNEXT_JOB_NAME": context.job.name,
+        "WHATSNEXT_TASK": context.task.name,
+        "WHATSNEXT_PROJECT_ID": str(context.job.project_id),
+        "WHATSNEXT_ATTEMPT": str(context.fence),
+        "WHATSNEXT_SCRATCH": str(context.directory),
+        "WHATSNEXT_PARAMETERS": str(parameters_file(context)),
+        "WHATSNEXT_RESULT": str(result_file(context)),
+        "WHATSNEXT_SERVER": context.server,
+        "WHATSNEXT_CLIENT_ID": context.client_id,
+        "WHATSNEXT_CPUS": str(context.allocation.cpu),
+        "WHATSNEXT_DEVICES": ",".join(context.allocation.device_ids),
+    }
+    if context.allocation.memory:
+        variables["WHATSNEXT_MEMORY"] = str(context.allocation.memory)
+    return variables | device_environment(context.allocation.device_ids, dealt_out=context.devices_dealt_out)
+
+
+def device_environment(device_ids: tuple[str, ...], *, dealt_out: bool) -> dict[str, str]:
+    """Return the variables that show a program these devices and no others."""
+    if not device_ids and not dealt_out:
+        return {}
+    shown = ",".join(device_ids) or NO_DEVICE
+    variables = {"CUDA_VISIBLE_DEVICES": shown, "HIP_VISIBLE_DEVICES": shown}
+    if device_ids and all(device.isdecimal() for device in device_ids):
+        variables["ZE_AFFINITY_MASK"] = shown
+    return variables
