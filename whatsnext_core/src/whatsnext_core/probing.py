@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen
 
+from whatsnext_core.model import limits
 from whatsnext_core.model.client import Device
 
 
@@ -26,7 +27,7 @@ class Measurement:
     """Main memory in bytes that this process may use."""
     devices: tuple[Device, ...] = field(default=())
     """Accelerators; ``free`` is 0 for one that others use."""
-    labels: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    labels: frozenset[str] = field(default=frozenset(), converter=limits.as_labels)
     """Labels that the machine deserves (``os=linux``)."""
     ends_at: datetime | None = None
     """When this machine will be taken away (the end of a batch allocation), in UTC."""

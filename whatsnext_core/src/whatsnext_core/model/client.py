@@ -50,7 +50,7 @@ class Capacity:
     """Main memory in bytes; None if the client doesn't limit it."""
     devices: tuple[Device, ...] = field(default=())
     """Accelerators."""
-    labels: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    labels: frozenset[str] = field(default=frozenset(), converter=limits.as_labels)
     """Labels of the client."""
 
     @cpu.validator

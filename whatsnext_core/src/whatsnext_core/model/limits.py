@@ -85,6 +85,11 @@ def check_client_id(value: str) -> str:
     return value
 
 
+def as_labels(labels: Iterable[str]) -> frozenset[str]:
+    """Return ``labels`` as a set, unchecked."""
+    return frozenset(labels)
+
+
 def check_labels(labels: Iterable[str], what: str) -> frozenset[str]:
     """Return ``labels`` as a set if each is ``name`` or ``name=value`` and they are at most 64."""
     found = frozenset(labels)

@@ -39,7 +39,7 @@ class Requirement:
     """A part of the device's name, in any case ("a100"); empty takes any."""
     accelerator_memory: int = field(default=0)
     """Memory in bytes that each of the devices has at least."""
-    labels: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    labels: frozenset[str] = field(default=frozenset(), converter=limits.as_labels)
     """Labels (``name`` or ``name=value``) that the client carries, all of them."""
 
     @cpu.validator
