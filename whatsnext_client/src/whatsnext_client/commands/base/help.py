@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -56,6 +57,18 @@ class Group(click.Group):
             module, attribute = self.lazy[name].split(":")
             self.add_command(getattr(importlib.import_module(module), attribute), name)
         return super().get_command(ctx, name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first argument names; of an unknown one, say what was perhaps meant."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            known = [*self.list_commands(ctx), *self.aliases]
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else f" There are {', '.join(self.list_commands(ctx))}."
+            ctx.fail(f"No such command {name!r}.{meant}")
+        return super().resolve_command(ctx, args)
 
     def summary(self, ctx: click.Context, name: str) -> str | None:
         """Return the summary of a command in the list, or None for one that is not listed."""
