@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from whatsnext_core.storage import Storage
-from whatsnext_server import errors, openapi
+from whatsnext_server import errors
+from whatsnext_server.bodies import BodyLimit
 from whatsnext_server.config import ServerSettings
+from whatsnext_server.extensions import load_extensions
+from whatsnext_server.logs import RequestLog
+from whatsnext_server.openapi import Application
 from whatsnext_server.opening import opened_storage
 from whatsnext_server.routers import ALL
+from whatsnext_server.security import Doorkeeper, Guard
 from whatsnext_server.services import Services
 from whatsnext_server.shutdown import early_notice
 
-_log = logging.getLogger(__name__)
 
-
-def create_app(settings: ServerSettings | None = None, storage: Storage | None = None) -> FastAPI:
+def create_app(
+    settings: ServerSettings | None = None, storage: Storage | None = None, *, config: str | Path | None = None
+) -> FastAPI:
     """Return the application.
 
     Args:
         settings: How it behaves; None for the defaults.
         storage: The database, opened; the caller closes it. None opens the one of the settings when the application
             starts, and closes it when it stops.
+        config: The config file that holds the plugins' settings; None for those that are found.
+
+    Raises:
+        PluginError: a plugin that the settings name is missing or broken.
     """
     settings = settings or ServerSettings()
+    extensions = load_extensions(settings, config)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with opened_storage(settings) if storage is None else nullcontext(storage) as opened:
+        with opened_storage(settings, config) if storage is None else nullcontext(storage) as opened:
             services = Services(settings, opened)
             app.state.services = services
             services.start()
@@ -41,11 +53,39 @@ def create_app(settings: ServerSettings | None = None, storage: Storage | None =
             finally:
                 await services.stop()
 
-    app = FastAPI(**openapi.DESCRIPTION, lifespan=lifespan, redirect_slashes=False)
+    app = Application(
+        lifespan=lifespan,
+        middleware=_middleware(settings, Doorkeeper(settings, extensions.authenticators)),
+        needs_key=not settings.is_open,
+        is_limited=bool(settings.rate_limit_per_minute),
+    )
     for router in ALL:
         app.router.routes.extend(router.routes)
+    for extension in extensions.routers.values():
+        app.include_router(extension)
     errors.install(app)
     return app
+
+
+def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middleware]:
+    """Return what each request passes, outermost first."""
+    found: list[Middleware] = []
+    if settings.log_level == "debug":
+        found.append(Middleware(RequestLog))
+    if settings.cors_origins:
+        found.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
+                allow_headers=["X-API-Key", "Content-Type"],
+                expose_headers=["X-Log-Size", "X-Log-Offset", "X-Log-Fence", "X-Log-Complete", "Retry-After"],
+            )
+        )
+    if doorkeeper.is_needed or settings.rate_limit_per_minute:
+        found.append(Middleware(Guard, doorkeeper, settings.rate_limit_per_minute))
+    found.append(Middleware(BodyLimit, settings.max_request_bytes, settings.max_batch_bytes))
+    return found
 
 
 __all__ = ["create_app"]

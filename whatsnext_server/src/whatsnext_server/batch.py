@@ -1,124 +1,37 @@
-"""Batches of jobs: all or nothing, of any size, without holding anybody up.
+"""How a batch of jobs is submitted: all or nothing, of any size, without holding anybody up.
 
-The whole batch is read and checked before any job is written, in another thread that lets others run again and again. A
-small one is one transaction. A large one is written in slices that nobody sees, and then shown at once; if anything
-fails, or the client goes away, the slices are discarded.
+The whole batch is read and checked before any job is written. A small one is one transaction. A large one is written in
+slices that nobody sees, and then shown at once; if anything fails, or the client goes away, the slices are discarded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
-from attrs import field, frozen
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from whatsnext_core import dependencies
-from whatsnext_core.errors import InvalidError, WhatsNextError
-from whatsnext_core.model import Condition, JobSpec
-from whatsnext_core.model.limits import shorten
-from whatsnext_core.storage import Reader
+from whatsnext_core.errors import WhatsNextError
+from whatsnext_core.model import JobSpec
 from whatsnext_server.answers import encode
-from whatsnext_server.reading import read_array
-from whatsnext_server.schemas import BatchDependency, BatchJob
-from whatsnext_server.schemas.jobs import edges
+from whatsnext_server.drafts import build, find_tasks, order_batch, read_batch
 from whatsnext_server.services import Services
-from whatsnext_server.submitting import find_task
 from whatsnext_server.writer import Command
-
-T = TypeVar("T")
-TaskKey = tuple[int | None, str | None]
-"""How a job names its task: by id, by name, or both."""
 
 SMALL: Final = 1000
 """Jobs of a batch that is written in one transaction, at most."""
 SLICE: Final = 500
 """Jobs that are written in one transaction of a larger batch."""
-BREATH: Final = 32
-"""Jobs that are checked before other threads get their turn."""
-PROBLEMS: Final = 20
-"""Problems of a batch that are told, at most."""
 
 _log = logging.getLogger(__name__)
 
 
-@frozen(kw_only=True)
-class Draft:
-    """A job of a batch as it was read; its task and the jobs before it in the batch are still names."""
-
-    name: str
-    """Name of the job."""
-    task: TaskKey
-    """How it names its task."""
-    parameters: Mapping[str, Any]
-    """Its parameters."""
-    priority: int
-    """Its priority."""
-    timeout: float | None
-    """Its own limit in seconds, if any."""
-    ref: str | None
-    """What others of the batch call it."""
-    outside: Mapping[int, Condition] = field(factory=dict)
-    """Ids of existing jobs before it, each with what that job must do."""
-    inside: Mapping[str, Condition] = field(factory=dict)
-    """Refs of jobs of the batch before it, each with what that job must do."""
-
-    @classmethod
-    def of(cls, job: BatchJob) -> Draft:
-        """Return the draft of what was sent."""
-        outside = edges(job.depends, job.conditions)
-        inside: dict[str, Condition] = {}
-        for each in job.depends_on:
-            target, condition = (each.job, each.condition) if isinstance(each, BatchDependency) else (each, None)
-            if isinstance(target, int):
-                outside[target] = condition or job.conditions.get(target, Condition.SUCCESS)
-            else:
-                inside[target] = condition or Condition.SUCCESS
-        return cls(
-            name=job.name,
-            task=(job.task_id, job.task),
-            parameters=job.parameters,
-            priority=job.priority,
-            timeout=job.timeout,
-            ref=job.ref,
-            outside=outside or _NONE,
-            inside=inside or _NONE,
-        )
-
-    def spec(self, tasks: Mapping[TaskKey, int], own: int | None, inside: Mapping[int, Condition]) -> JobSpec:
-        """Return the job as it is written, checked as the model asks."""
-        return JobSpec(
-            id=own,
-            name=self.name,
-            task_id=tasks[self.task],
-            parameters=self.parameters,
-            priority=self.priority,
-            timeout=self.timeout,
-            depends={**self.outside, **inside} if inside else self.outside,
-        )
-
-
-_NONE: Final[Mapping[Any, Condition]] = {}
-
-
 async def submit_batch(services: Services, request: Request, project_id: int) -> bytes:
     """Submit the batch in the body of a request and return the encoded answer."""
-    body = await request.body()
-    drafts = await services.work(read_batch, body)
-    del body
-    ordered = await services.work(order_batch, drafts)
-    tasks = await services.read(lambda reader: find_tasks(reader, project_id, drafts))
-    numbers: Sequence[int] | None = None
-    if any(draft.inside for draft in drafts):
-        numbers = await services.write(lambda writer, _: writer.reserve_job_ids(len(drafts)))
-    jobs = await services.work(build, drafts, ordered, tasks, numbers)
-    del drafts
+    jobs, numbers = await _checked(services, await _body(request), project_id)
     if len(jobs) <= SMALL:
         written = await services.write(lambda writer, now: writer.submit(project_id, jobs, now))
     else:
@@ -129,82 +42,20 @@ async def submit_batch(services: Services, request: Request, project_id: int) ->
     return await services.work(encode, {"created": len(ids), "job_ids": list(ids)})
 
 
-def read_batch(body: bytes) -> list[Draft]:
-    """Return the jobs of a batch, each checked against the schema.
-
-    Raises:
-        HTTPException: the body is no JSON (400).
-        RequestValidationError: the body, or jobs in it, don't fit the schema.
-    """
-    drafts: list[Draft] = []
-    found: list[Mapping[str, Any]] = []
-    for place, item in _breathing(read_array(body, "jobs")):
-        try:
-            drafts.append(Draft.of(BatchJob.model_validate(item)))
-        except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False)
-            found += [{**each, "loc": ("body", "jobs", place, *each["loc"])} for each in problems]
-            if len(found) >= PROBLEMS:
-                break
-    if found:
-        raise RequestValidationError(found[:PROBLEMS])
-    return drafts
+async def _checked(services: Services, body: bytes, project_id: int) -> tuple[Sequence[JobSpec], Sequence[int] | None]:
+    """Return the jobs, parents first, and their ids in the order of the batch if they depend on each other."""
+    drafts = await services.work(read_batch, body)
+    ordered = await services.work(order_batch, drafts)
+    tasks = await services.read(lambda reader: find_tasks(reader, project_id, drafts))
+    numbers: Sequence[int] | None = None
+    if any(draft.inside for draft in drafts):
+        numbers = await services.write(lambda writer, _: writer.reserve_job_ids(len(drafts)))
+    return await services.work(build, drafts, ordered, tasks, numbers), numbers
 
 
-def order_batch(drafts: Sequence[Draft]) -> list[int]:
-    """Return the places of the jobs so that each comes after those it depends on, else in the order given.
-
-    Raises:
-        InvalidError: a ref is unknown, or used twice.
-        CycleError: some jobs wait for each other; the message shows their names.
-    """
-    places: dict[str, int] = {}
-    for place, draft in _breathing(drafts):
-        if draft.ref is not None and places.setdefault(draft.ref, place) != place:
-            raise InvalidError(f"The ref {shorten(draft.ref)} is used by two jobs of the batch; each must be unique.")
-    parents: dict[int, list[int]] = {}
-    for place, draft in _breathing(drafts):
-        parents[place] = [_place(places, draft, ref) for ref in draft.inside]
-    if not any(parents.values()):
-        return list(range(len(drafts)))
-    return dependencies.order(parents, lambda place: f"{shorten(drafts[place].name)} (number {place + 1})")
-
-
-def _place(places: Mapping[str, int], draft: Draft, ref: str) -> int:
-    if ref not in places:
-        raise InvalidError(
-            f"Job {shorten(draft.name)} depends on {shorten(ref)}, which is no ref of this batch; "
-            f"give that job the ref, or name a job that exists by its id (a number)."
-        )
-    return places[ref]
-
-
-def find_tasks(reader: Reader, project_id: int, drafts: Iterable[Draft]) -> dict[TaskKey, int]:
-    """Return the ids of the tasks that a batch names; errors as in ``find_task``."""
-    reader.project(project_id)
-    first: dict[TaskKey, str] = {}
-    for draft in drafts:
-        first.setdefault(draft.task, draft.name)
-    return {key: find_task(reader, project_id, *key, f"Job {shorten(name)}") for key, name in first.items()}
-
-
-def build(
-    drafts: Sequence[Draft], ordered: Sequence[int], tasks: Mapping[TaskKey, int], numbers: Sequence[int] | None
-) -> list[JobSpec]:
-    """Return the jobs as they are written, parents first; ``numbers`` are their ids if they depend on each other.
-
-    Raises:
-        InvalidError: a value breaks a rule of the model.
-    """
-    if numbers is None:
-        return [drafts[place].spec(tasks, None, _NONE) for _, place in _breathing(ordered)]
-    by_ref = {draft.ref: numbers[place] for place, draft in enumerate(drafts) if draft.ref is not None}
-    jobs = []
-    for _, place in _breathing(ordered):
-        draft = drafts[place]
-        inside = {by_ref[ref]: condition for ref, condition in draft.inside.items()}
-        jobs.append(draft.spec(tasks, numbers[place], inside))
-    return jobs
+async def _body(request: Request) -> bytes:
+    """Return the body; unlike ``request.body`` nothing keeps it afterwards."""
+    return b"".join([chunk async for chunk in request.stream()])
 
 
 async def _write_in_slices(
@@ -214,14 +65,18 @@ async def _write_in_slices(
     written: list[int] = []
     try:
         for start in range(0, len(jobs), SLICE):
-            if await request.is_disconnected():
-                raise HTTPException(400, "The client went away before its batch was written; nothing of it was kept.")
+            await _check_presence(request)
             written += await services.write(_submission(project_id, jobs[start : start + SLICE], number))
         await services.write(lambda writer, now: writer.publish_submission(number, now))
     except BaseException:
         await asyncio.shield(_discard(services, number))
         raise
     return written
+
+
+async def _check_presence(request: Request) -> None:
+    if await request.is_disconnected():
+        raise HTTPException(400, "The client went away before its batch was written; nothing of it was kept.")
 
 
 def _submission(project_id: int, jobs: Sequence[JobSpec], number: int) -> Command[Sequence[int]]:
@@ -236,12 +91,4 @@ async def _discard(services: Services, number: int) -> None:
     services.housekeeper.wake()
 
 
-def _breathing(items: Iterable[T]) -> Iterator[tuple[int, T]]:
-    """Number the items, and let other threads have their turn now and then: this may take seconds."""
-    for place, item in enumerate(items):
-        if place % BREATH == 0:
-            time.sleep(0)
-        yield place, item
-
-
-__all__ = ["SMALL", "Draft", "build", "find_tasks", "order_batch", "read_batch", "submit_batch"]
+__all__ = ["SLICE", "SMALL", "submit_batch"]

@@ -57,10 +57,13 @@ def _one_of(*allowed: str) -> Any:
     return check
 
 
+def _lower(text: str) -> str:
+    return text.lower()
+
+
 def _check_keys(_: object, __: object, keys: tuple[SecretStr, ...]) -> None:
     for number, key in enumerate(keys, 1):
-        text = key.get_secret_value()
-        if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+        if not key or not key.isascii() or not key.isprintable() or key != key.strip():
             raise ConfigurationError(
                 f"API key number {number} (not shown) must be printable ASCII characters without blanks at the ends: "
                 f"it travels in a header."
@@ -109,9 +112,9 @@ class ServerSettings:
     """Names of the router plugins whose endpoints are served."""
     disabled_plugins: tuple[str, ...] = field(default=())
     """Plugins that are not even imported, by name or distribution."""
-    log_level: str = field(default="info", converter=str.lower, validator=_one_of(*LOG_LEVELS))
+    log_level: str = field(default="info", converter=_lower, validator=_one_of(*LOG_LEVELS))
     """What is logged: ``debug`` (each request too), ``info``, ``warning``, ``error`` or ``critical``."""
-    log_format: str = field(default="text", converter=str.lower, validator=_one_of(*LOG_FORMATS))
+    log_format: str = field(default="text", converter=_lower, validator=_one_of(*LOG_FORMATS))
     """How it is logged: ``text`` for people, ``json`` for machines, one object a line."""
 
     def __attrs_post_init__(self) -> None:

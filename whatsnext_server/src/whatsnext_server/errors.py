@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -84,7 +85,7 @@ def install(app: FastAPI) -> None:
 
 
 async def _domain(request: Request, error: Exception) -> Response:
-    assert isinstance(error, WhatsNextError)
+    error = cast("WhatsNextError", error)
     status = status_of(error)
     content: dict[str, Any] = {"detail": str(error)}
     headers: dict[str, str] = {}
@@ -95,24 +96,23 @@ async def _domain(request: Request, error: Exception) -> Response:
     elif isinstance(error, StorageError):
         headers["Retry-After"] = "1"
         _log.error("%s %s: the database failed: %s", request.method, request.url.path, error)
-    elif status == 500:
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("%s %s: %s", request.method, request.url.path, error)
     return Answer(content, status, headers)
 
 
 async def _validation(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return Answer({"detail": problems(error.errors())}, 422)
+    return Answer({"detail": problems(cast("RequestValidationError", error).errors())}, 422)
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    error = cast("HTTPException", error)
     headers = dict(error.headers or {})
     detail = error.detail
     path = shorten(request.url.path, 200)
-    if error.status_code == 404 and detail == "Not Found":
+    if error.status_code == HTTPStatus.NOT_FOUND and detail == "Not Found":
         detail = f"There is nothing at {path}; /docs lists what there is."
-    elif error.status_code == 405:
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = sorted(_methods(request))
         headers["Allow"] = ", ".join(allowed)
         detail = f"{request.method} is not possible at {path}; use {' or '.join(allowed)}."

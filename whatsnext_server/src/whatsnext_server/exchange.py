@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from whatsnext_core.errors import NotFoundError
-from whatsnext_core.model import AttemptRef, EndOutcome, JobStatus
+from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, EndOutcome, JobStatus
 from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import ClaimRequest, Page, Reader, Writer
 from whatsnext_core.sync import Order, OrderKind, SyncRequest, SyncResponse
@@ -47,11 +47,13 @@ class Exchange:
         if request.adopted:
             adopted = writer.adopt(request.adopted, self.client_id, request.session_id, self.lease, now)
             gone += adopted.gone
+        if request.running:
+            gone += [(ref.job_id, ref.fence) for ref in writer.start(request.running, request.session_id, now)]
         outcomes: Sequence[EndOutcome] = ()
         if request.ended:
             outcomes = writer.finish(request.ended, request.session_id, now)
-        if request.running:
-            gone += [(ref.job_id, ref.fence) for ref in writer.start(request.running, request.session_id, now)]
+        if request.released:
+            writer.release(request.released, request.session_id, now)
         return evolve(self._look(writer, now, gone), outcomes=tuple(outcomes))
 
     def again(self, writer: Writer, now: datetime) -> SyncResponse:
@@ -62,9 +64,11 @@ class Exchange:
         request = self.request
         missing = dict.fromkeys(gone)
         orders: list[Order] = []
-        named = dict.fromkeys((each.job_id, each.fence) for each in (*request.running, *request.adopted))
-        done = {(each.job_id, each.fence) for each in request.ended}
-        held = [AttemptRef(job_id=job, fence=fence) for job, fence in named if (job, fence) not in done | missing.keys()]
+        named = dict.fromkeys(_key(each) for each in (*request.running, *request.held, *request.adopted))
+        done = {_key(each) for each in (*request.ended, *request.released)}
+        held = [
+            AttemptRef(job_id=job, fence=fence) for job, fence in named if (job, fence) not in done | missing.keys()
+        ]
         if held:
             renewal = writer.renew(held, request.session_id, self.lease, now)
             missing |= dict.fromkeys(renewal.gone)
@@ -106,6 +110,10 @@ class Exchange:
             except NotFoundError:
                 continue
         return pending
+
+
+def _key(named: AttemptStart | AttemptRef | AttemptEnd) -> tuple[int, int]:
+    return named.job_id, named.fence
 
 
 __all__ = ["Exchange"]

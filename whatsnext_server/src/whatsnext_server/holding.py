@@ -12,11 +12,12 @@ from whatsnext_server.exchange import Exchange
 from whatsnext_server.services import Services
 from whatsnext_server.waiting import Seat, Wake
 
+
 async def answer_sync(services: Services, request: Request, exchange: Exchange) -> SyncResponse:
     """Return the answer to a sync request, after as long as it asked to wait at most."""
     message = exchange.request
     session = (exchange.client_id, message.session_id)
-    seat = Seat(*session, message.project_ids, wants=bool(message.want), holds=bool(message.running))
+    seat = Seat(*session, message.project_ids, wants=bool(message.want), holds=bool(message.running or message.held))
     services.room.enter(seat)
     try:
         response = await services.write(exchange.first)
@@ -63,7 +64,7 @@ async def _watch(request: Request, seat: Seat) -> None:
 
 def _tell(services: Services, message: SyncRequest) -> None:
     """Tell others what the reported ends may have made possible."""
-    if message.ended:
+    if message.ended or message.released:
         services.housekeeper.wake()
         services.room.jobs(None)
 

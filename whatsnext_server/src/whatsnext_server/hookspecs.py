@@ -80,7 +80,7 @@ class RouterPlugin:
     summary: str
     """One line for people."""
     factory: Callable[[Any], APIRouter]
-    """Makes the router from the structured configuration; ``whatsnext_server.services.services_of`` gives it the rest."""
+    """Makes the router from the structured configuration; its endpoints get the database from ``services_of``."""
     config: type | None = None
     """The attrs class of its ``[plugins.<name>]`` section; None if it has no settings."""
 
@@ -89,12 +89,12 @@ class RouterPlugin:
 
 
 @hookspec
-def whatsnext_server_authenticators() -> Iterable[AuthenticatorPlugin]:  # type: ignore[empty-body]  # a specification has none
+def whatsnext_server_authenticators() -> Iterable[AuthenticatorPlugin]:  # type: ignore[empty-body]  # a spec has none
     """Return the authenticators of this plugin.
 
-    Called in the server, once, when the application is made. Those that the setting ``authenticators`` names are asked,
-    in its order, for each request that sends no valid API key; the first that returns a name lets the request in. If the
-    hook fails, the plugin is skipped with one line, and it is fatal only if the setting names one of its own.
+    Called in the server, once, when the application is made. Those that the setting ``authenticators`` names are
+    asked, in its order, for each request that sends no valid API key; the first that returns a name lets the request
+    in. If the hook fails, the plugin is skipped with one line, and it is fatal only if the setting names one of its own.
 
     Example::
 

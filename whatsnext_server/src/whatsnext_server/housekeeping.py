@@ -81,7 +81,7 @@ class Housekeeper:
         except (StorageError, UnavailableError) as error:
             _log.warning("Housekeeping could not write and will try again: %s", error)
             return self._settings.reap_seconds
-        except Exception:
+        except Exception:  # noqa: BLE001  # logged, and tried again: without it leases would never lapse
             _log.exception("Housekeeping failed and will try again")
             return self._settings.reap_seconds
         if settled.steps:
@@ -99,7 +99,7 @@ class Housekeeper:
         return min(self._settings.reap_seconds, max(GAP, (settled.next_at - now).total_seconds()))
 
     async def _tick(self) -> None:
-        while True:
+        while True:  # there is nothing to wait for: it is time that passes
             await asyncio.sleep(TICK)
             self._room.tick()
 
@@ -111,7 +111,7 @@ class Housekeeper:
                     await asyncio.sleep(GAP)
             except StoppingError:
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001  # logged, and tried again
                 _log.exception("Ended jobs could not be forgotten; it will be tried again")
             await asyncio.sleep(PRUNE_EVERY)
 

@@ -35,10 +35,9 @@ class JsonFormatter(logging.Formatter):
 class TextFormatter(logging.Formatter):
     """One line for people: time in UTC, level, message, and the exception below it."""
 
-    converter = time.gmtime
-
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-8s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
 
 
 def configure_logging(settings: ServerSettings) -> None:
@@ -59,6 +58,7 @@ class RequestLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and note what became of it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -24,13 +24,13 @@ KEEP_ALIVE = 75
 GRACE = 15
 """Seconds that running requests get to be answered once the server was asked to end."""
 BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+OPEN_WARNING = "The server is open: whoever reaches %s may use it. Set api_keys, or listen on 127.0.0.1."
 
 _log = logging.getLogger(__name__)
 
 
-def serve(
-    settings: ServerSettings, *, config: str | Path | None = None, announce: Callable[[str, int], None]
-) -> None:
+def serve(settings: ServerSettings, *, config: str | Path | None = None, announce: Callable[[str, int], None]) -> None:
     """Serve until SIGTERM or SIGINT; then answer what is waiting, write what was accepted, and return.
 
     Args:
@@ -47,10 +47,8 @@ def serve(
     with opened_storage(settings, config) as storage:
         listener = listen(settings.host, settings.port)
         if settings.is_open and not settings.is_local:
-            _log.warning(
-                "The server is open: whoever reaches %s may use it. Set api_keys, or listen on 127.0.0.1.", settings.host
-            )
-        server = _Server(create_app(settings, storage), announce)
+            _log.warning(OPEN_WARNING, settings.host)
+        server = _Server(create_app(settings, storage, config=config), announce)
         server.run(sockets=[listener])
 
 

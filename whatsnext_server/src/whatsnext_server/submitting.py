@@ -18,10 +18,9 @@ def find_task(reader: Reader, project_id: int, task_id: int | None, name: str | 
         NotFoundError: the project or the task does not exist.
         InvalidError: neither or both were given and disagree, or the task is of another project.
     """
-    if task_id is None and name is None:
-        raise InvalidError(f"{what} names no task; give task_id, or task with the task's name.")
     if task_id is None:
-        assert name is not None
+        if name is None:
+            raise InvalidError(f"{what} names no task; give task_id, or task with the task's name.")
         reader.project(project_id)
         return reader.task_named(project_id, name).id
     task = reader.task(task_id)

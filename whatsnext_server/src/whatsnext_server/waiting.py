@@ -1,8 +1,8 @@
 """The waiting room: requests of clients that are held until there is a job or an order for them.
 
-Everything here happens in the event loop's thread. News of jobs wakes as many clients as there are jobs, longest waiting
-first; one that found nothing it could use passes the news on. So one job wakes one client among a thousand alike, and
-still reaches the only one that has the right device.
+Everything here happens in the event loop's thread. News of jobs wakes as many clients as there are jobs, longest
+waiting first; one that found nothing it could use passes the news on. So one job wakes one client among a thousand
+alike, and still reaches the only one that has the right device.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Seat:
         """Whether it has attempts, for which there may be orders."""
         self.heard = 0
         """Number of the last news that it looked for."""
-        self.probing: int | None | str = ""
+        self.probing: int | str | None = ""
         """The project whose news it follows now; an empty text if none."""
         self._event = asyncio.Event()
         self._why: Wake | None = None

@@ -1,8 +1,8 @@
-"""The one thread that writes: commands of concurrent requests share a transaction, and each is answered after its commit.
+"""The one thread that writes: commands of concurrent requests share a transaction, each answered after its commit.
 
 A commit that survives a power cut takes as long for one command as for a hundred. So while one transaction is being
-committed, what arrives is gathered for the next. A command is a function of the storage's Writer and the time; it may be
-run more than once, since a transaction that the database undid is run again.
+committed, what arrives is gathered for the next. A command is a function of the storage's Writer and the time; it may
+be run more than once, since a transaction that the database undid is run again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, frozen
 
-from whatsnext_core.errors import TransientStorageError, StorageError
+from whatsnext_core.errors import StorageError, TransientStorageError
 from whatsnext_core.storage import Storage, Writer
 from whatsnext_server.errors import BusyError, StoppingError
 
@@ -190,8 +190,8 @@ class GroupWriter:
     def _failed(self, group: Sequence[_Ticket[Any]], error: Exception, *, executed: bool) -> list[_Outcome]:
         """Return the outcomes when a transaction failed.
 
-        If a command broke it, each is run alone, so that it hurts no other one. If the commit itself failed, none is run
-        again: a commit whose answer was lost may have been kept.
+        If a command broke it, each is run alone, so that it hurts no other one. If the commit itself failed, none is
+        run again: a commit whose answer was lost may have been kept.
         """
         if len(group) == 1:
             return [_Outcome(error=error)]

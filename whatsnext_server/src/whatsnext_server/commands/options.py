@@ -17,6 +17,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Misconfigured(click.ClickException):
+    """A setting is wrong."""
+
+    exit_code = 2
+
+
 def config_option(function: Callable[P, T]) -> Callable[P, T]:
     """Add ``--config``."""
     return click.option(
@@ -53,9 +59,8 @@ def told(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*arguments, **options)
         except WhatsNextError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = 2 if isinstance(error, ConfigurationError) else 1
-            raise failure from error
+            kind = Misconfigured if isinstance(error, ConfigurationError) else click.ClickException
+            raise kind(str(error)) from error
 
     return run
 

@@ -20,17 +20,16 @@ from whatsnext_server.config import load_server_settings
 @setting_options()
 @told
 def run(config: str | None, port_file: Path | None, **given: str | None) -> None:
-    """Serve the REST API until SIGTERM or Ctrl+C.
+    r"""Serve the REST API until SIGTERM or Ctrl+C.
 
     Each option may also stand in a config file, as a key of its [server] table, in .env or in the environment
     (WHATSNEXT_PORT for --port). Later ones win: file, .env, environment, option.
 
     Examples:
-
     \b
       whatsnext-server run
       whatsnext-server run --port 0 --database sqlite:///queue.db
-      WHATSNEXT_API_KEYS=secret1,secret2 whatsnext-server run --host 0.0.0.0 \\
+      WHATSNEXT_API_KEYS=secret1,secret2 whatsnext-server run --host 0.0.0.0 \
           --database postgresql://me:password@db.example.org/whatsnext
 
     On the end signal it answers what is waiting, writes what it has accepted, and exits with 0. PostgreSQL can have

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,10 +11,10 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
+from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Job, JobStatus, limits
 from whatsnext_core.storage import JobOrder, JobQuery, Page, Reader, Writer
 from whatsnext_server.answers import Answer
-from whatsnext_server.errors import NotFoundError
 from whatsnext_server.routers.parameters import JobId, Limit, ProjectId, Skip
 from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import AttemptDocument, Dependencies, JobData, JobDocument, JobUpdate, NewJob
@@ -22,6 +23,8 @@ from whatsnext_server.submitting import submit_job
 
 router = new_router("jobs")
 
+TASK_ID = re.compile("[0-9]{1,18}")
+"""A text that names a task by its id."""
 OfProject = Annotated[int | None, Query(ge=1, le=limits.MAX_ID, description="Only jobs of this project.")]
 OfStatus = Annotated[
     list[str] | None,
@@ -55,7 +58,7 @@ async def list_jobs(
     skip: Skip = 0,
 ) -> Response:
     """Jobs that meet all conditions. To read many, ask for the ids after the last one seen rather than for a skip."""
-    task_id = int(task) if task and task.isascii() and task.isdigit() and len(task) < 19 else None
+    task_id = int(task) if task and TASK_ID.fullmatch(task) else None
     query = JobQuery(
         project_id=project_id,
         statuses=frozenset(_statuses(status or ())),
@@ -91,9 +94,7 @@ async def get_job(request: Request, job_id: JobId) -> Response:
     return await services_of(request).answer(lambda reader: to_json(reader.job(job_id)))
 
 
-@router.put(
-    "/jobs/{job_id}", response_model=JobData, responses=problems(400, 404, 409, 413), summary="Change a job"
-)
+@router.put("/jobs/{job_id}", response_model=JobData, responses=problems(400, 404, 409, 413), summary="Change a job")
 async def update_job(request: Request, job_id: JobId, body: JobUpdate) -> Response:
     """Change any of a job's fields.
 
@@ -101,21 +102,19 @@ async def update_job(request: Request, job_id: JobId, body: JobUpdate) -> Respon
     parameters and dependencies change only while the job waits.
     """
     return await _change(
-        services_of(request), job_id, lambda writer, now: writer.update_job(job_id, body.changes(writer.job(job_id)), now)
+        services_of(request),
+        job_id,
+        lambda writer, now: writer.update_job(job_id, body.changes(writer.job(job_id)), now),
     )
 
 
-@router.post(
-    "/jobs/{job_id}/cancel", response_model=JobData, responses=problems(404, 409), summary="Cancel a job"
-)
+@router.post("/jobs/{job_id}/cancel", response_model=JobData, responses=problems(404, 409), summary="Cancel a job")
 async def cancel_job(request: Request, job_id: JobId) -> Response:
     """Cancel a job: at once while it waits, as soon as its client confirms it while it runs; 409 once it has ended."""
     return await _change(services_of(request), job_id, lambda writer, now: writer.cancel([job_id], now)[0])
 
 
-@router.post(
-    "/jobs/{job_id}/retry", response_model=JobData, responses=problems(404, 409), summary="Run a job again"
-)
+@router.post("/jobs/{job_id}/retry", response_model=JobData, responses=problems(404, 409), summary="Run a job again")
 async def retry_job(request: Request, job_id: JobId) -> Response:
     """Bring a FAILED or CANCELLED job back to the queue; what it had blocked waits again; 409 in any other status."""
     return await _change(services_of(request), job_id, lambda writer, now: writer.retry([job_id], now)[0])
@@ -164,8 +163,9 @@ async def list_attempts(request: Request, job_id: JobId) -> Response:
     return await services_of(request).answer(lambda reader: list(map(to_json, reader.attempts(job_id))))
 
 
-def _statuses(texts: Iterable[str]) -> Iterable[JobStatus]:
-    return (JobStatus.parse(word.strip()) for text in texts for word in text.split(",") if word.strip())
+def _statuses(texts: Sequence[str]) -> Iterator[JobStatus]:
+    for text in texts:
+        yield from (JobStatus.parse(word.strip()) for word in text.split(",") if word.strip())
 
 
 async def _change(services: Services, job_id: int, change: Any) -> Response:

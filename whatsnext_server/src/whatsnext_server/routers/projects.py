@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
 from whatsnext_core.model import Project, ProjectStatus
-from whatsnext_core.storage import Page, Writer
+from whatsnext_core.storage import Page, Reader, Writer
 from whatsnext_server.answers import Answer
 from whatsnext_server.routers.parameters import Limit, ProjectId, Skip
 from whatsnext_server.routing import new_router, problems
@@ -19,7 +19,9 @@ from whatsnext_server.services import Services, services_of
 
 router = new_router("projects")
 
-StatusFilter = Annotated[str | None, Query(description="Only projects with this status, in any case: ACTIVE or ARCHIVED.")]
+StatusFilter = Annotated[
+    str | None, Query(description="Only projects with this status, in any case: ACTIVE or ARCHIVED.")
+]
 AlsoStatusFilter = Annotated[str | None, Query(description="The same as `status`.", deprecated=True)]
 
 
@@ -58,7 +60,10 @@ async def create_project(request: Request, body: NewProject) -> Response:
 
 
 @router.get(
-    "/projects/name/{name:path}", response_model=ProjectDocument, responses=problems(404), summary="Find a project by name"
+    "/projects/name/{name:path}",
+    response_model=ProjectDocument,
+    responses=problems(404),
+    summary="Find a project by name",
 )
 async def get_project_by_name(request: Request, name: str) -> Response:
     """The project of exactly this name."""
@@ -113,7 +118,7 @@ async def delete_project(request: Request, project_id: ProjectId) -> Response:
 async def count_jobs(request: Request, project_id: ProjectId) -> Response:
     """How many jobs there are in each status; kept as counters, so it is quick however many there are."""
 
-    def query(reader: Writer) -> dict[str, int]:
+    def query(reader: Reader) -> dict[str, int]:
         return {status.value: count for status, count in reader.counts(project_id).items()}
 
     return await services_of(request).answer(query)

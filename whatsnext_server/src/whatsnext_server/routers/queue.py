@@ -99,9 +99,10 @@ async def clear_queue(request: Request, project_id: ProjectId) -> Response:
     summary="Submit many jobs",
 )
 async def create_batch(request: Request, project_id: ProjectId) -> Response:
-    """All of the jobs, or none. They may depend on each other by `ref`; the whole batch is checked before it is written.
+    """Submit all of the jobs, or none. They may depend on each other by `ref`.
 
-    A batch of any size is written so that nobody else waits for it, and becomes visible at once.
+    The whole batch is checked before anything is written. A batch of any size is written so that nobody else waits for
+    it, and becomes visible at once.
     """
     check_content_type(request)
     return Encoded(await submit_batch(services_of(request), request, project_id), 201)

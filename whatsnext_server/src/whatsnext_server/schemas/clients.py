@@ -13,7 +13,7 @@ from whatsnext_server.schemas.base import ClientId, Cpu, Memory, Name, Schema, T
 from whatsnext_server.schemas.common import ReadOnly
 from whatsnext_server.schemas.derived import derive
 
-SyncBody = derive(SyncRequest)
+SyncBody = derive(SyncRequest, optional=True)
 """What a client tells and asks."""
 SyncAnswer = derive(SyncResponse)
 """What the server answers to it."""
@@ -35,7 +35,7 @@ class CapacityBody(Schema, core=Capacity):
 
     cpu: Cpu = 0
     memory: Memory | None = None
-    devices: list[DeviceBody] = []
+    devices: list[DeviceBody] = Field(default=[])
     labels: frozenset[str] = frozenset()
 
 

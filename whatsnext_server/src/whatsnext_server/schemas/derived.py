@@ -14,36 +14,41 @@ from whatsnext_server.schemas.documentation import class_doc, field_docs
 
 
 @cache
-def derive(cls: type, name: str | None = None) -> type[BaseModel]:
-    """Return the schema of what ``converters.to_json`` makes of the attrs class ``cls``; all keys are always there."""
+def derive(cls: type, name: str | None = None, *, optional: bool = False) -> type[BaseModel]:
+    """Return the schema of what ``converters.to_json`` makes of the attrs class ``cls``; all keys are always there.
+
+    With ``optional`` it is the schema of what ``converters.from_json`` reads: keys with a default may be left out, and
+    the names of schemas inside it begin with Sync.
+    """
     hints, docs = get_type_hints(cls), field_docs(cls)
-    fields: dict[str, Any] = {
-        attribute.name: (translate(hints[attribute.name]), Field(description=docs.get(attribute.name)))
-        for attribute in attrs.fields(cls)
-    }
-    return create_model(
-        name or cls.__name__,
-        __config__=ConfigDict(extra="forbid", title=name or cls.__name__),
-        __doc__=class_doc(cls),
-        __module__=__name__,
-        **fields,
-    )
+    fields: dict[str, Any] = {}
+    for attribute in attrs.fields(cls):
+        described: dict[str, Any] = {"description": docs.get(attribute.name)}
+        if optional and attribute.default is not attrs.NOTHING:
+            described |= _default(attribute)
+        fields[attribute.name] = (_translate(hints[attribute.name], optional=optional), Field(**described))
+    name = name or cls.__name__
+    config = ConfigDict(extra="forbid", title=name)
+    return create_model(name, __config__=config, __doc__=class_doc(cls), __module__=__name__, **fields)
 
 
-def translate(hint: Any) -> Any:
+def _default(attribute: attrs.Attribute[Any]) -> dict[str, Any]:
+    factory = getattr(attribute.default, "factory", None)
+    return {"default": attribute.default} if factory is None else {"default_factory": factory}
+
+
+def _translate(hint: Any, *, optional: bool) -> Any:
     """Return the type that a value of the type ``hint`` has in JSON."""
-    origin, arguments = get_origin(hint), get_args(hint)
+    origin, arguments = get_origin(hint), [_translate(each, optional=optional) for each in get_args(hint)]
     if origin in (Union, types.UnionType):
-        return Union[tuple(translate(each) for each in arguments)]  # noqa: UP007  # made at run time
+        return Union[tuple(arguments)]  # noqa: UP007  # made at run time
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return dict[translate(arguments[0]), translate(arguments[1])]  # type: ignore[misc]  # made at run time
-    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return list[translate(arguments[0])]  # type: ignore[misc]  # made at run time
-    if origin is frozenset or (isinstance(origin, type) and issubclass(origin, Sequence)):
-        return list[translate(arguments[0])]  # type: ignore[misc]  # made at run time
+        return dict[arguments[0], arguments[1]]  # type: ignore[valid-type]  # made at run time
+    if isinstance(origin, type) and issubclass(origin, tuple | frozenset | Sequence):
+        return list[arguments[0]]  # type: ignore[valid-type]  # made at run time
     if isinstance(hint, type) and attrs.has(hint):
-        return derive(hint)
+        return derive(hint, f"Sync{hint.__name__}", optional=True) if optional else derive(hint)
     return hint
 
 
-__all__ = ["derive", "translate"]
+__all__ = ["derive"]

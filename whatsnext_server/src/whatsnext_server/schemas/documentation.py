@@ -1,4 +1,4 @@
-"""The line below each field of a class of the model, for the schemas: a field is described once, where it is defined."""
+"""The line below each field of a class of the model: the schemas describe a field where it is defined, once."""
 
 from __future__ import annotations
 

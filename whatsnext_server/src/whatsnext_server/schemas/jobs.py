@@ -129,7 +129,7 @@ class BatchJob(Schema, core=JobSpec):
     name: Name
     task_id: Id | None = None
     task: str | None = Field(default=None, description=TASK)
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default={})
     priority: Priority = 0
     depends: dict[Key, str | None] = Field(default={}, description=DEPENDS)
     conditions: dict[Key, AnyCaseCondition] = Field(default={}, description=CONDITIONS)

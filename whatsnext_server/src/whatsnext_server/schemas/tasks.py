@@ -71,8 +71,8 @@ class NewTask(Schema, core=TaskSpec):
     signal: str = "SIGTERM"
     grace: Seconds = 30.0
     retry: Retry = Retry()
-    environment: dict[str, str] = {}
-    options: dict[str, Any] = {}
+    environment: dict[str, str] = Field(default={})
+    options: dict[str, Any] = Field(default={})
 
     def spec(self) -> TaskSpec:
         """Return the task's specification, checked as the model asks."""
@@ -124,7 +124,9 @@ class TaskUpdate(Schema, core=TaskSpec):
         given = {name: value for name, value in self.given().items() if name in NewTask.model_fields}
         given = {name: value for name, value in given.items() if value is not None or name in NULLABLE}
         needs = {inner: given[name] for name, inner in REQUIREMENTS.items() if name in given}
-        plain = {name: given[name] for name in given if name not in REQUIREMENTS and name not in {"retry", "project_id"}}
+        plain = {
+            name: given[name] for name in given if name not in REQUIREMENTS and name not in {"retry", "project_id"}
+        }
         retry = task.retry if self.retry is None else evolve(task.retry, **self.retry.given())
         spec = TaskSpec(**{each.name: getattr(task, each.name) for each in attrs.fields(TaskSpec)})
         return evolve(spec, requirement=evolve(task.requirement, **needs), retry=retry, **plain)
