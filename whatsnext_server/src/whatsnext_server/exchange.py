@@ -64,8 +64,8 @@ class Exchange:
         request = self.request
         missing = dict.fromkeys(gone)
         orders: list[Order] = []
-        named = dict.fromkeys(_key(each) for each in (*request.running, *request.held, *request.adopted))
-        done = {_key(each) for each in (*request.ended, *request.released)}
+        named = dict.fromkeys([*keys(request.running), *keys(request.held), *keys(request.adopted)])
+        done = {*keys(request.ended), *keys(request.released)}
         held = [
             AttemptRef(job_id=job, fence=fence) for job, fence in named if (job, fence) not in done | missing.keys()
         ]
@@ -112,8 +112,9 @@ class Exchange:
         return pending
 
 
-def _key(named: AttemptStart | AttemptRef | AttemptEnd) -> tuple[int, int]:
-    return named.job_id, named.fence
+def keys(attempts: Iterable[AttemptStart] | Iterable[AttemptRef] | Iterable[AttemptEnd]) -> list[tuple[int, int]]:
+    """Return job id and fence of each."""
+    return [(each.job_id, each.fence) for each in attempts]
 
 
 __all__ = ["Exchange"]

@@ -89,12 +89,12 @@ class RouterPlugin:
 
 
 @hookspec
-def whatsnext_server_authenticators() -> Iterable[AuthenticatorPlugin]:  # type: ignore[empty-body]  # a spec has none
+def whatsnext_server_authenticators() -> Iterable[AuthenticatorPlugin]:  # type: ignore[empty-body]  # as above
     """Return the authenticators of this plugin.
 
     Called in the server, once, when the application is made. Those that the setting ``authenticators`` names are
     asked, in its order, for each request that sends no valid API key; the first that returns a name lets the request
-    in. If the hook fails, the plugin is skipped with one line, and it is fatal only if the setting names one of its own.
+    in. If the hook fails, the plugin is skipped with one line; it is fatal only if the setting names one of its own.
 
     Example::
 

@@ -107,7 +107,10 @@ class Housekeeper:
         keep = timedelta(days=self._settings.retention_days)
         while True:
             try:
-                while await self._writer.write(lambda writer, now: writer.prune(now - keep, PRUNED)) == PRUNED:
+                while True:
+                    pruned = await self._writer.write(lambda writer, now: writer.prune(now - keep, PRUNED))
+                    if pruned < PRUNED:
+                        break
                     await asyncio.sleep(GAP)
             except StoppingError:
                 return

@@ -63,8 +63,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         raise ConfigurationError(
-            f"Cannot listen on host {host}, port {port}: {error.strerror}. Use a free port (0 finds one) and an address "
-            f"of this machine."
+            f"Cannot listen on host {host}, port {port}: {error.strerror}. Use a free port (0 finds one) and an "
+            f"address of this machine."
         ) from error
     listener.set_inheritable(False)
     return listener
