@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
 
 from whatsnext_core.errors import InvalidError
@@ -11,6 +13,10 @@ from whatsnext_core.model.status import Cause
 RETRIED_BY_DEFAULT = frozenset(
     {Cause.EXIT, Cause.TIMEOUT, Cause.OOM, Cause.PREEMPTED, Cause.WALLTIME, Cause.ENGINE},
 )
+
+
+def _as_causes(causes: Iterable[Cause]) -> frozenset[Cause]:
+    return frozenset(causes)
 
 
 @frozen(kw_only=True)
@@ -30,7 +36,7 @@ class RetryPolicy:
     """Seconds, the longest delay."""
     jitter: float = field(default=0.1)
     """The share of the delay that is spread (0.1 = 10 % earlier to 10 % later), so that retries don't come in waves."""
-    causes: frozenset[Cause] = field(default=RETRIED_BY_DEFAULT, converter=frozenset)
+    causes: frozenset[Cause] = field(default=RETRIED_BY_DEFAULT, converter=_as_causes)
     """The causes that are retried; others fail the job at once."""
     memory_factor: float = field(default=1.0)
     """By what the required memory grows after each ``oom``."""

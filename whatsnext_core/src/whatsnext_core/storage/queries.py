@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -51,13 +52,17 @@ class LogPart:
     """Bytes received so far, those dropped included."""
 
 
+def _as_statuses(statuses: Iterable[JobStatus]) -> frozenset[JobStatus]:
+    return frozenset(statuses)
+
+
 @frozen(kw_only=True)
 class JobQuery:
     """Which jobs are wanted, and in which order."""
 
     project_id: int | None = None
     """Only those of this project."""
-    statuses: frozenset[JobStatus] = field(default=frozenset(), converter=frozenset)
+    statuses: frozenset[JobStatus] = field(default=frozenset(), converter=_as_statuses)
     """Only those with one of these; empty for all."""
     task_id: int | None = None
     """Only those of this task."""
