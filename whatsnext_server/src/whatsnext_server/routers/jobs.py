@@ -61,7 +61,7 @@ async def list_jobs(
     task_id = int(task) if task and TASK_ID.fullmatch(task) else None
     query = JobQuery(
         project_id=project_id,
-        statuses=frozenset[JobStatus](_statuses(status or ())),
+        statuses=frozenset(_statuses(status or ())),
         task_id=task_id,
         task_name=task if task_id is None else None,
         name=name,
