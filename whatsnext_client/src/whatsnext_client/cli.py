@@ -33,6 +33,7 @@ COMMANDS = {
     "jobs": f"{_HERE}.jobs.group:jobs",
     "queue": f"{_HERE}.queue:queue",
     "clients": f"{_HERE}.clients:clients",
+    "probe": f"{_HERE}.probe:probe",
     "plugins": f"{_HERE}.plugins:plugins",
     "completion": f"{_HERE}.completion:completion",
 }
@@ -86,6 +87,7 @@ class Root(Group):
 
 
 @click.group(
+    "whatsnext",
     cls=Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     examples=[

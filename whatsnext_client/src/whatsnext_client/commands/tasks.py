@@ -85,7 +85,8 @@ def list_tasks(session: Session) -> None:
 @pass_session
 def create(session: Session, /, name: str, **given: Any) -> None:
     """Make a task."""
-    task = session.api.create_task({"name": name, "project_id": session.project["id"], **body(given)})
+    fields = body(given)
+    task = session.api.create_task({"name": name, "project_id": session.project["id"], **fields})
     session.output.say(f"Created task {task['name']} with id {task['id']} in project {session.project['name']}.", task)
 
 
