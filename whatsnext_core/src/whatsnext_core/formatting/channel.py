@@ -15,17 +15,18 @@ from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting import keeper
 
 CHUNK: Final = 1 << 18
+Message = dict[str, Any]
 _left: list[int] = []
 """Keepers that were let go and are still to be waited for."""
 
 
 class KeeperChannel:
-    """Starts a keeper when one is needed, asks it to start processes, and takes in their ends."""
+    """Starts a keeper when one is needed, asks it to start processes, and takes in what it says of them."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._inbox = b""
-        self._ends: list[dict[str, Any]] = []
+        self._messages: list[Message] = []
         self._environ: dict[str, str] = {}
         self._finalize: weakref.finalize[[socket.socket, int], KeeperChannel] | None = None
 
@@ -35,65 +36,70 @@ class KeeperChannel:
         return self._socket is not None
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable while there are ends to take, or the keeper is gone."""
+        """Return a descriptor that is readable while there is something to take, or the keeper is gone."""
         return self._connect().fileno()
 
-    def start(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keeper's answer to a request to start a process.
+    def request(self, request: Mapping[str, Any]) -> None:
+        """Ask the keeper to start a process; ``take`` tells what became of it.
 
         Raises:
-            EngineError: the keeper cannot be started, or vanished before it answered.
+            EngineError: the keeper cannot be started.
         """
-        channel = self._connect()
-        environ = os.environ.copy()
-        lines = [dict(request)]
-        if environ != self._environ:
-            lines.insert(0, {"environ": environ})
+        line = json.dumps(request).encode() + b"\n"
         try:
-            channel.sendall(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-            self._environ = environ
-            answers: list[dict[str, Any]] = []
-            while not answers:
-                messages = self._receive(channel)
-                self._ends += [message for message in messages if "code" in message]
-                answers = [message for message in messages if "code" not in message]
-            return answers[0]
-        except OSError as error:
+            self._connect().sendall(self._environment() + line)
+        except OSError:
+            # It was ended meanwhile, so it has not read all of the line, and nobody has acted on it.
             self._drop()
-            raise EngineError(
-                f"The process that starts the jobs of this client was ended ({error}); the next job starts a new one."
-            ) from error
+            self._connect().sendall(self._environment() + line)
 
-    def ends(self) -> list[dict[str, Any]]:
-        """Return the ends that came in since the last call."""
-        if self._socket is not None:
-            try:
-                while True:
-                    self._ends += self._receive(self._socket, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                pass
-            except OSError:
-                self._drop()
-        ends, self._ends = self._ends, []
-        return ends
+    def take(self) -> list[Message]:
+        """Return what came in since the last call."""
+        try:
+            while self._socket is not None:
+                self._receive(self._socket, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop()
+        messages, self._messages = self._messages, []
+        return messages
 
-    def close(self, *, idle: bool) -> None:
-        """Let the keeper go; if it is idle it ends at once, else with the last process."""
+    def settle(self) -> None:
+        """Wait until the keeper has acted on all requests, so that ``take`` tells of each."""
         if self._socket is None:
             return
-        if idle:
+        try:
+            self._socket.sendall(b'{"sync": true}\n')
+            while not any("sync" in message for message in self._messages):
+                self._receive(self._socket)
+        except OSError:
+            self._drop()
+        self._messages = [message for message in self._messages if "sync" not in message]
+
+    def close(self, *, idle: bool) -> None:
+        """Let the keeper go; it ends with its last process, and at once if it is idle."""
+        if idle and self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
                 while self._socket.recv(CHUNK):
                     pass
         self._drop()
 
-    def _receive(self, channel: socket.socket, flags: int = 0) -> list[dict[str, Any]]:
+    def _receive(self, channel: socket.socket, flags: int = 0) -> None:
         received = channel.recv(CHUNK, flags)
         if not received:
-            raise ConnectionResetError("it closed its end")
+            raise ConnectionResetError
         *lines, self._inbox = (self._inbox + received).split(b"\n")
-        return [json.loads(line) for line in lines]
+        self._messages += map(json.loads, lines)
+
+    def _environment(self) -> bytes:
+        """Return the request that tells the keeper our environment, if that has changed."""
+        environ = os.environ.copy()
+        if environ == self._environ:
+            return b""
+        self._environ = environ
+        return json.dumps({"environ": environ}).encode() + b"\n"
 
     def _connect(self) -> socket.socket:
         if self._socket is not None:

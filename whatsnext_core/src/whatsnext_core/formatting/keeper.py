@@ -4,10 +4,14 @@ The client runs this file as a program, with one end of a socket as its standard
 standard library, so that it is small and quick to start. It outlives the client as long as jobs run: a job's parent
 must live on to learn its exit code, and the record that it then writes is how a restarted client gets to know it.
 
-Requests and answers are lines of JSON. ``{"environ"}`` sets the environment of what is started from then on.
-``{"id", "program", "argv", "env", "cwd", "stdin", "stdout", "stderr", "exit"}`` starts a process, with ``env`` added to
-that, and is answered by ``{"id", "pid", "birth"}`` or ``{"id", "errno", "path"}``. When it has ended, ``{"id", "code",
-"cpu", "peak"}`` is written to the file ``exit`` and then sent.
+Requests and answers are lines of JSON:
+
+- ``{"environ"}`` sets the environment of what is started from then on.
+- ``{"id", "program", "argv", "env", "cwd", "stdin", "stdout", "stderr", "process"}`` starts a process, with ``env``
+  added to that. If the system refuses it, the answer is ``{"id", "errno", "path"}``. Else ``{"id", "pid", "birth"}``
+  is written to the file ``process`` at once, but sent only with the next thing that is worth waking the client for;
+  when the process has ended, ``{"id", "code", "cpu", "peak"}`` is added to the file and sent.
+- ``{"sync"}`` is answered by the same, after everything else.
 """
 
 from __future__ import annotations
@@ -17,7 +21,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -25,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 16
+OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+RECORD = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ``ru_maxrss``."""
 
@@ -37,9 +42,13 @@ def birth_of(pid: int, now: float) -> str:
     if sys.platform != "linux":
         return f"{now:.3f}"
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
         return ""
+    try:
+        fields = os.read(file, 4096).rpartition(b")")[2].split()
+    finally:
+        os.close(file)
     return f"{_boot_id()}/{fields[19].decode()}"
 
 
@@ -62,8 +71,9 @@ class Keeper:
         self._channel = channel
         self._inbox = b""
         self._outbox = b""
-        self._children: dict[int, tuple[int, str]] = {}
+        self._urgent = False
         self._connected = True
+        self._children: dict[int, dict[str, Any]] = {}
         self._environ: dict[str, str] = {}
 
     def run(self) -> None:
@@ -74,14 +84,14 @@ class Keeper:
         self._channel.setblocking(False)
         while self._connected or self._children:
             readers: list[int | socket.socket] = [awake, self._channel] if self._connected else [awake]
-            writers = [self._channel] if self._connected and self._outbox else []
-            readable, writable, _ = select.select(readers, writers, [])
+            writers = [self._channel] if self._connected and self._urgent else []
+            readable, _, _ = select.select(readers, writers, [])
             if awake in readable:
                 os.read(awake, CHUNK)
                 self._reap()
             if self._channel in readable:
                 self._serve()
-            if writable or self._outbox:
+            if self._urgent:
                 self._flush()
 
     def _serve(self) -> None:
@@ -99,94 +109,87 @@ class Keeper:
             request = json.loads(line)
             if "environ" in request:
                 self._environ = request["environ"]
+            elif "sync" in request:
+                self._send(request, urgent=True)
             else:
                 self._start(request)
 
     def _start(self, request: dict[str, Any]) -> None:
-        number = request["id"]
-        files: list[int] = []
+        path = request["cwd"]
+        now = time.time()
         try:
-            for name, flags in _FILES:
-                files.append(os.open(request[name], flags, 0o666))
-            now = time.time()
-            # The process outlives this object: it is waited for by its number, and Popen need not know.
-            process = subprocess.Popen(
+            os.chdir(path)
+            path = request["program"]
+            # Nothing else is inheritable, so nothing else is open in the new process.
+            pid = os.posix_spawn(
+                path,
                 request["argv"],
-                executable=request["program"],
-                env=self._environ | request["env"],
-                cwd=request["cwd"],
-                stdin=files[0],
-                stdout=files[1],
-                stderr=files[2],
-                start_new_session=True,
+                self._environ | request["env"],
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, request["stdin"], os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, request["stdout"], OUTPUT, 0o666),
+                    (os.POSIX_SPAWN_OPEN, 2, request["stderr"], OUTPUT, 0o666),
+                ],
+                setsid=True,
             )
-            process.returncode = 0
         except OSError as error:
-            self._send({"id": number, "errno": error.errno, "path": error.filename})
+            self._send({"id": request["id"], "errno": error.errno, "path": path}, urgent=True)
         except ValueError as error:
-            self._send({"id": number, "errno": None, "path": str(error)})
+            self._send({"id": request["id"], "errno": None, "path": str(error)}, urgent=True)
         else:
-            self._children[process.pid] = (number, request["exit"])
-            self._send({"id": number, "pid": process.pid, "birth": birth_of(process.pid, now)})
-        finally:
-            for file in files:
-                os.close(file)
+            self._children[pid] = {"id": request["id"], "process": request["process"]}
+            start = {"id": request["id"], "pid": pid, "birth": birth_of(pid, now)}
+            self._record(request["process"], start)
+            self._send(start, urgent=False)
 
     def _reap(self) -> None:
         while self._children:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
-            number, path = self._children.pop(pid)
+            child = self._children.pop(pid)
             end = {
-                "id": number,
+                "id": child["id"],
                 "code": os.waitstatus_to_exitcode(status),
                 "cpu": round(usage.ru_utime + usage.ru_stime, 6),
                 "peak": usage.ru_maxrss * MEMORY_UNIT,
             }
-            self._record(path, end)
-            self._send(end)
+            self._record(child["process"], end)
+            self._send(end, urgent=True)
 
     @staticmethod
-    def _record(path: str, end: dict[str, Any]) -> None:
-        """Write the end so that a reader finds all of it or nothing; a folder that is gone wants no record."""
-        unfinished = Path(f"{path}.new")
+    def _record(path: str, line: dict[str, Any]) -> None:
+        """Write one line in one piece; a folder that is gone wants no record."""
         with suppress(OSError):
-            unfinished.write_text(json.dumps(end), encoding="ascii")
-            unfinished.rename(path)
+            file = os.open(path, RECORD, 0o666)
+            try:
+                os.write(file, json.dumps(line).encode() + b"\n")
+            finally:
+                os.close(file)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any], *, urgent: bool) -> None:
         self._outbox += json.dumps(message).encode() + b"\n"
+        self._urgent = self._urgent or urgent
 
     def _flush(self) -> None:
-        if not self._connected:
-            self._outbox = b""
-            return
         try:
-            self._outbox = self._outbox[self._channel.send(self._outbox) :]
+            self._outbox = self._outbox[self._channel.send(self._outbox) :] if self._connected else b""
         except BlockingIOError:
-            pass
+            return
         except OSError:
             self._connected = False
-
-
-_FILES = (
-    ("stdin", os.O_RDONLY),
-    ("stdout", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-    ("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-)
+        self._urgent = bool(self._outbox)
 
 
 def main() -> None:
     """Serve the socket that is the standard input."""
     os.setsid()
-    os.chdir("/")
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     # Handlers, not SIG_IGN: a process that is started must not inherit deafness. The ends of the jobs of a service
     # that is being stopped are still recorded.
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    for number in (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+    for number in (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     Keeper(socket.socket(fileno=0)).run()
 

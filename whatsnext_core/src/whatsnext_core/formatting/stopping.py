@@ -30,7 +30,6 @@ class Stop:
         self._group = group
         self._number = 0
         self._deadline = float("inf")
-        self.asked = False
         self._outsiders_asked = True
         self._next_look = 0.0
 
@@ -41,7 +40,6 @@ class Stop:
             EngineError: there is no such signal here.
         """
         self._number = _signal_number(name)
-        self.asked = True
         self._deadline = min(self._deadline, time.monotonic() + grace)
         self._outsiders_asked = False
         self._next_look = 0.0
