@@ -1,0 +1,90 @@
+"""Batches after they were written: published ones go into the queue in slices, given up ones are cleared away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from whatsnext_core.storage import SUBMISSION_LASTS
+from whatsnext_storage_sql.erasing import erase
+from whatsnext_storage_sql.graph import admit, spread
+from whatsnext_storage_sql.jobstate import STATE, state_of
+from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, SUBMISSION
+from whatsnext_storage_sql.transaction import Batch, Transaction
+
+_DUE = (
+    select(SUBMISSION)
+    .join(PROJECT, PROJECT.c.id == SUBMISSION.c.project_id)
+    .where(or_(SUBMISSION.c.state != "open", SUBMISSION.c.created_at <= bindparam("opened")), ~PROJECT.c.deleted)
+    .order_by(SUBMISSION.c.id)
+    .limit(1)
+    .with_for_update(of=SUBMISSION, skip_locked=True)
+)
+_SLICE = (
+    STATE.where(JOB.c.submission_id == bindparam("id"), JOB.c.id > bindparam("cursor"))
+    .order_by(JOB.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(of=JOB)
+)
+_GIVE_UP = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(state="discarded")
+_ADVANCE = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
+_END = delete(SUBMISSION).where(SUBMISSION.c.id == bindparam("at"))
+_UNCOUNT = delete(COUNTER).where(
+    COUNTER.c.project_id == bindparam("project"), COUNTER.c.submission_id == bindparam("at")
+)
+
+
+def batch_is_due(tx: Transaction, now: datetime) -> bool:
+    """Return whether a batch waits to be brought into the queue or cleared away."""
+    return tx.first(_DUE, opened=now - SUBMISSION_LASTS) is not None
+
+
+def advance_batches(tx: Transaction, now: datetime, limit: int) -> int:
+    """Bring jobs of published batches into the queue, and clear those of others away; return the number of steps."""
+    steps = 0
+    while steps < limit:
+        batch = tx.first(_DUE, opened=now - SUBMISSION_LASTS)
+        if batch is None:
+            break
+        if batch.state == "open":
+            tx.run(_GIVE_UP, {"at": batch.id})
+            steps += 1
+        elif batch.state == "published":
+            steps += _admit(tx, batch.id, batch.project_id, batch.cursor, now, limit - steps)
+        else:
+            steps += _discard(tx, batch.id, batch.project_id, now, limit - steps)
+    return steps
+
+
+def _admit(tx: Transaction, batch: int, project_id: int, cursor: int, now: datetime, limit: int) -> int:
+    ledger = Ledger(tx, by_cursor=True)
+    rows = tx.all(_SLICE, id=batch, cursor=cursor, limit=limit)
+    for row in rows:
+        ledger.know(*state_of(tx, row))
+    for row in rows:
+        admit(ledger, ledger[row.id], now)
+    spread(ledger, now)
+    if len(rows) == limit:
+        tx.run(_ADVANCE, {"at": batch, "new_cursor": rows[-1].id})
+    else:
+        _end(tx, batch, project_id)
+    return len(rows) + 1
+
+
+def _discard(tx: Transaction, batch: int, project_id: int, now: datetime, limit: int) -> int:
+    ledger = Ledger(tx)
+    states = [state_of(tx, row)[0] for row in tx.all(_SLICE, id=batch, cursor=0, limit=limit)]
+    for state in states:
+        ledger.know(state, Batch.HIDDEN)
+    erase(ledger, states, now, tell_children=False, count=False, keep_events=False)
+    if len(states) < limit:
+        _end(tx, batch, project_id)
+    return len(states) + 1
+
+
+def _end(tx: Transaction, batch: int, project_id: int) -> None:
+    tx.flush()
+    tx.run(_UNCOUNT, {"project": project_id, "at": batch})
+    tx.run(_END, {"at": batch})

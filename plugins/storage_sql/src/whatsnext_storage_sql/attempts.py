@@ -1,0 +1,234 @@
+"""Attempts: how one begins, runs and ends, and what its end means for the job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import define, evolve, field
+from sqlalchemy import and_, bindparam, delete, select, update
+
+from whatsnext_core.model import Attempt, AttemptEnd, AttemptStatus, Cause, EventKind, JobStatus
+from whatsnext_core.states import (
+    Verdict,
+    after_failure,
+    after_loss,
+    after_release,
+    after_success,
+    end_attempt,
+    event_kind,
+    lose_attempt,
+)
+from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.graph import lock_graph, move
+from whatsnext_storage_sql.jobstate import JobState
+from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.models.types import to_micros, write_json
+from whatsnext_storage_sql.rows import allocation_values, attempt_of
+from whatsnext_storage_sql.tables import ATTEMPT, LEASE
+from whatsnext_storage_sql.transaction import Transaction
+
+_HELD = select(ATTEMPT, LEASE.c.expires_at).join(
+    LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence)
+)
+_HELD_OF = _HELD.where(among(LEASE.c.job_id, "ids"))
+_FORMER = select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.session_id, ATTEMPT.c.status).where(
+    among(ATTEMPT.c.job_id, "ids")
+)
+_AT = (ATTEMPT.c.job_id == bindparam("at_job"), ATTEMPT.c.fence == bindparam("at_fence"))
+_WRITTEN = ("status", "started_at", "finished_at", "exit_code", "cause", "message", "peak_memory", "cpu_seconds")
+_END = update(ATTEMPT).where(*_AT).values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+_RUN = update(ATTEMPT).where(*_AT).values(status=AttemptStatus.RUNNING.value, started_at=bindparam("new_started_at"))
+_HANDLE = update(ATTEMPT).where(*_AT).values(handle=bindparam("new_handle"))
+_RELEASE = delete(LEASE).where(LEASE.c.job_id == bindparam("at_job"))
+_ATTEMPT_COLUMNS = ("job_id", "fence", "status", "client_id", "session_id", "request", "allocation", "claimed_at")
+_LEASE_COLUMNS = ("job_id", "fence", "client_id", "session_id", "expires_at")
+
+
+@define
+class Holds:
+    """The live attempts of the jobs that a command works on; ``flush`` writes what it did with them."""
+
+    ledger: Ledger
+    _live: dict[int, Attempt] = field(factory=dict)
+    _begun: list[Attempt] = field(factory=list)
+    _ran: list[dict[str, Any]] = field(factory=list)
+    _handles: list[dict[str, Any]] = field(factory=list)
+    _ended: list[Attempt] = field(factory=list)
+
+    def load(self, job_ids: Iterable[int], *, may_end: bool = True, free: bool = False) -> None:
+        """Load and lock the jobs, then their live attempts.
+
+        ``may_end`` unless no job will begin or cease to be over; ``free`` passes over jobs that others have locked.
+        """
+        wanted = list(dict.fromkeys(job_ids))
+        if may_end:
+            lock_graph(self.ledger.tx, wanted)
+        self.ledger.load(wanted, free=free)
+        live = [number for number in wanted if self.ledger.knows(number) and self.ledger[number].status.is_live]
+        if live:
+            for row in self.ledger.tx.all(_HELD_OF, ids=live):
+                self._live[row.job_id] = attempt_of(row)
+
+    def held(self, job_id: int, fence: int, session_id: str | None) -> tuple[JobState, Attempt] | None:
+        """Return job and attempt if the attempt is live, of the session, and its job is there to be seen."""
+        state, attempt = self.ledger.seen(job_id), self._live.get(job_id)
+        if state is None or attempt is None or attempt.fence != fence or attempt.session_id != session_id:
+            return None
+        return state, attempt
+
+    def find(self, job_id: int) -> Attempt | None:
+        """Return the live attempt of a job, if it has one."""
+        return self._live.get(job_id)
+
+    def of(self, job_id: int) -> Attempt:
+        """Return the live attempt of a job that has one."""
+        return self._live[job_id]
+
+    # -- what happens to an attempt ------------------------------------------------------------------------------------
+
+    def begin(self, state: JobState, attempt: Attempt, now: datetime) -> JobState:
+        """Begin an attempt of a ready job."""
+        self._begun.append(attempt)
+        self._live[attempt.job_id] = attempt
+        return move(
+            self.ledger,
+            state,
+            EventKind.CLAIMED,
+            now,
+            {"fence": attempt.fence, "client": attempt.client_id},
+            status=JobStatus.QUEUED,
+            attempt=attempt.fence,
+            client_id=attempt.client_id,
+            started_at=None,
+            finished_at=None,
+        )
+
+    def run(self, state: JobState, attempt: Attempt, now: datetime) -> JobState:
+        """Note that a claimed attempt runs."""
+        self._live[attempt.job_id] = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now)
+        self._ran.append({"at_job": attempt.job_id, "at_fence": attempt.fence, "new_started_at": now})
+        return move(
+            self.ledger,
+            state,
+            EventKind.STARTED,
+            now,
+            {"fence": attempt.fence, "client": attempt.client_id},
+            status=JobStatus.RUNNING,
+            started_at=now,
+        )
+
+    def note_handle(self, attempt: Attempt, handle: Any) -> None:
+        """Note what finds an attempt again on its engine."""
+        self._handles.append({"at_job": attempt.job_id, "at_fence": attempt.fence, "new_handle": handle})
+
+    def end(self, state: JobState, attempt: Attempt, end: AttemptEnd, now: datetime) -> JobState:
+        """End an attempt as it was reported, and do with its job what follows."""
+        if end.succeeded:
+            verdict = after_success(state.standing)
+        else:
+            verdict = after_failure(state.standing, end.cause or Cause.EXIT, self.ledger.task(state.task_id).retry)
+        return self.conclude(state, end_attempt(attempt, end, verdict, now), verdict, now, result=end.result)
+
+    def lose(self, state: JobState, attempt: Attempt, message: str, now: datetime) -> JobState:
+        """End an attempt that is lost, and do with its job what follows."""
+        verdict = after_loss(state.standing, self.ledger.task(state.task_id).retry)
+        return self.conclude(state, lose_attempt(attempt, Cause.LOST, message, now), verdict, now)
+
+    def give_back(self, state: JobState, attempt: Attempt, message: str, now: datetime) -> JobState:
+        """End an attempt whose job goes back to the queue."""
+        verdict = after_release(state.standing)
+        return self.conclude(state, lose_attempt(attempt, verdict.cause, message, now), verdict, now)
+
+    def conclude(
+        self, state: JobState, attempt: Attempt, verdict: Verdict, now: datetime, result: Any = None
+    ) -> JobState:
+        """Take in an attempt that ended, and do with its job what the verdict says."""
+        self.close(attempt)
+        details = {
+            "fence": attempt.fence,
+            "client": attempt.client_id,
+            "cause": verdict.cause,
+            "exit_code": attempt.exit_code,
+            "delay": verdict.delay,
+        }
+        return move(
+            self.ledger,
+            state,
+            event_kind(verdict),
+            now,
+            details,
+            more={"result": result},
+            status=verdict.status,
+            failures=verdict.failures,
+            losses=verdict.losses,
+            ooms=verdict.ooms,
+            cause=verdict.cause,
+            message=attempt.message,
+            exit_code=attempt.exit_code,
+            not_before=now + timedelta(seconds=verdict.delay) if verdict.delay else None,
+            cancel_requested=False,
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+        )
+
+    def close(self, attempt: Attempt) -> None:
+        """Take in an attempt that ended."""
+        del self._live[attempt.job_id]
+        self._ended.append(attempt)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write the attempts and leases that changed; the ledger writes the jobs."""
+        tx = self.ledger.tx
+        tx.insert(ATTEMPT, _ATTEMPT_COLUMNS, [_begun_row(attempt) for attempt in self._begun])
+        tx.insert(LEASE, _LEASE_COLUMNS, [_lease_row(attempt) for attempt in self._begun])
+        for statement, rows in ((_RUN, self._ran), (_HANDLE, self._handles)):
+            if rows:
+                tx.run(statement, rows)
+        if self._ended:
+            tx.run(_END, [_end_row(attempt) for attempt in self._ended])
+            tx.run(_RELEASE, [{"at_job": attempt.job_id} for attempt in self._ended])
+        for changes in (self._begun, self._ran, self._handles, self._ended):
+            changes.clear()
+
+
+def former_attempts(tx: Transaction, job_ids: Sequence[int]) -> dict[tuple[int, int], tuple[str | None, AttemptStatus]]:
+    """Return session and status of all attempts of jobs."""
+    rows = tx.all(_FORMER, ids=job_ids)
+    return {(row.job_id, row.fence): (row.session_id, AttemptStatus(row.status)) for row in rows}
+
+
+def _begun_row(attempt: Attempt) -> tuple[Any, ...]:
+    return (
+        attempt.job_id,
+        attempt.fence,
+        attempt.status.value,
+        attempt.client_id,
+        attempt.session_id,
+        attempt.request,
+        write_json(allocation_values(attempt.allocation)),
+        to_micros(attempt.claimed_at),
+    )
+
+
+def _lease_row(attempt: Attempt) -> tuple[Any, ...]:
+    expires = None if attempt.expires_at is None else to_micros(attempt.expires_at)
+    return (attempt.job_id, attempt.fence, attempt.client_id, attempt.session_id, expires)
+
+
+def _end_row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "at_job": attempt.job_id,
+        "at_fence": attempt.fence,
+        "new_status": attempt.status.value,
+        "new_started_at": attempt.started_at,
+        "new_finished_at": attempt.finished_at,
+        "new_exit_code": attempt.exit_code,
+        "new_cause": attempt.cause and attempt.cause.value,
+        "new_message": attempt.message,
+        "new_peak_memory": attempt.peak_memory,
+        "new_cpu_seconds": attempt.cpu_seconds,
+    }

@@ -1,0 +1,102 @@
+"""Connections: one that writes and several that read, each set up so that a commit survives a power cut."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from whatsnext_core.errors import StorageError
+from whatsnext_storage_sql.config import SQLConfig
+
+
+@frozen(kw_only=True)
+class Engines:
+    """The two engines of one database."""
+
+    write: Engine
+    """For transactions that may write."""
+    read: Engine
+    """For consistent views."""
+    place: str
+    """What messages call the database: its file, or its URL without a password."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.write.dispose()
+        self.read.dispose()
+
+
+def open_engines(url: URL, config: SQLConfig) -> Engines:
+    """Return the engines for a database URL; nothing is connected yet."""
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, config)
+    return _open_postgresql(url, config)
+
+
+def place_of(url: URL) -> str:
+    """Return what messages call the database at a URL."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
+
+
+def _open_sqlite(url: URL, config: SQLConfig) -> Engines:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StorageError(
+            f"The database URL {url.render_as_string()} names no file; use sqlite:///relative/path.db or "
+            f"sqlite:////absolute/path.db, or memory:// for a queue that is lost when the server ends."
+        )
+    arguments = {"timeout": config.busy_timeout}
+    write = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=config.busy_timeout, connect_args=arguments)
+    read = create_engine(url, pool_size=config.readers, max_overflow=config.readers, connect_args=arguments)
+    for engine, begin in ((write, "BEGIN IMMEDIATE"), (read, "BEGIN")):
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _Begin(begin))
+    return Engines(write=write, read=read, place=place_of(url))
+
+
+class _Begin:
+    """Begins a transaction in so many words: the driver itself would wait for the first write, and spoil savepoints."""
+
+    def __init__(self, statement: str) -> None:
+        self._statement = statement
+
+    def __call__(self, connection: Connection) -> None:
+        connection.exec_driver_sql(self._statement)
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None
+    for setting in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+        "cache_size = -65536",
+        "journal_size_limit = 67108864",
+    ):
+        connection.execute(f"PRAGMA {setting}").close()
+
+
+def _open_postgresql(url: URL, config: SQLConfig) -> Engines:
+    if url.drivername not in {"postgresql", "postgresql+psycopg"}:
+        raise StorageError(
+            f"The database URL {place_of(url)} asks for another driver than psycopg 3; write postgresql:// or "
+            f"postgresql+psycopg://."
+        )
+    url = url.set(drivername="postgresql+psycopg")
+    arguments = {"connect_timeout": 10, "application_name": "whatsnext"} | dict(url.query)
+    url = url.set(query={})
+    write = create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=arguments)
+    read = create_engine(
+        url,
+        pool_size=config.readers,
+        max_overflow=config.readers,
+        pool_pre_ping=True,
+        isolation_level="REPEATABLE READ",
+        connect_args=arguments,
+    )
+    return Engines(write=write, read=read, place=place_of(url))

@@ -1,0 +1,110 @@
+"""Removing the rows of jobs, with all that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.sql.dml import Delete
+
+from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.jobstate import JobState
+from whatsnext_storage_sql.ledger import Ledger, place
+from whatsnext_storage_sql.tables import (
+    ATTEMPT,
+    DELAYED,
+    EDGE,
+    EVENT,
+    GONE,
+    JOB,
+    LEASE,
+    LISTING,
+    LOG_CHUNK,
+    LOG_STREAM,
+    READY,
+    SUBMISSION,
+)
+from whatsnext_storage_sql.transaction import Transaction
+
+_UNREADY = delete(READY).where(
+    READY.c.project_id == bindparam("project"),
+    READY.c.class_id == bindparam("class"),
+    READY.c.neg_priority == bindparam("neg"),
+    READY.c.job_id == bindparam("job"),
+)
+_UNLIST = delete(LISTING).where(
+    LISTING.c.project_id == bindparam("project"),
+    LISTING.c.status == bindparam("status"),
+    LISTING.c.job_id == bindparam("job"),
+)
+_UNDELAY = delete(DELAYED).where(DELAYED.c.not_before == bindparam("moment"), DELAYED.c.job_id == bindparam("job"))
+_BY_JOB: Sequence[Delete] = tuple(
+    delete(column.table).where(among(column, "ids"))
+    for column in (JOB.c.id, EDGE.c.child_id, LEASE.c.job_id, ATTEMPT.c.job_id, LOG_STREAM.c.job_id, LOG_CHUNK.c.job_id)
+)
+_EVENTS = delete(EVENT).where(among(EVENT.c.job_id, "ids"))
+_OPEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state == "open").limit(1)
+_ORPHANED = (
+    update(SUBMISSION)
+    .where(
+        SUBMISSION.c.state == "open",
+        SUBMISSION.c.id.in_(
+            select(JOB.c.submission_id)
+            .join(EDGE, EDGE.c.child_id == JOB.c.id)
+            .where(among(EDGE.c.parent_id, "ids"), JOB.c.submission_id > 0)
+        ),
+    )
+    .values(orphaned=True)
+)
+
+
+def erase(
+    ledger: Ledger,
+    states: Sequence[JobState],
+    now: datetime,
+    *,
+    tell_children: bool = True,
+    count: bool = True,
+    keep_events: bool = True,
+) -> None:
+    """Remove jobs with their edges to parents, attempts and logs; children learn of it when the ledger spreads.
+
+    ``count`` unless their counters go with them. Events that stay are removed by ``pruning``, in their time.
+    """
+    if not states:
+        return
+    ledger.flush(now)
+    tx = ledger.tx
+    ids = [state.id for state in states]
+    if tell_children:
+        _mark_orphans(tx, ids)
+    for statement in _BY_JOB:
+        tx.run(statement, {"ids": ids})
+    lines = [key for state in states if (key := place(state)) is not None]
+    _run(tx, _UNREADY, [{"project": p, "class": c, "neg": n, "job": job} for p, c, n, job in lines])
+    lists = [{"project": state.project_id, "status": state.status.value, "job": state.id} for state in states]
+    _run(tx, _UNLIST, lists)
+    _run(tx, _UNDELAY, [{"moment": state.not_before, "job": state.id} for state in states if state.not_before])
+    if keep_events:
+        tx.insert(GONE, ("job_id", "oldest_at"), [(state.id, 0) for state in states])
+    else:
+        tx.run(_EVENTS, {"ids": ids})
+    for state in states:
+        if count:
+            tx.count((state.project_id, state.submission_id, state.task_id, state.status.value), -1)
+        if tell_children:
+            ledger.ripples[state.id] = state.status
+        ledger.forget(state.id)
+
+
+def _mark_orphans(tx: Transaction, ids: Sequence[int]) -> None:
+    """Note in batches that are being written that a job is gone on which one of theirs depends."""
+    if tx.first(_OPEN) is not None:
+        tx.run(_ORPHANED, {"ids": ids})
+
+
+def _run(tx: Transaction, statement: Delete, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        tx.run(statement, rows)

@@ -1,0 +1,114 @@
+"""The part of a job's row that changes while it lives, as a value: commands compute with it and never with SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import fields, frozen
+from sqlalchemy import Row, select
+
+from whatsnext_core.dependencies import Counts
+from whatsnext_core.model import Cause, JobStatus
+from whatsnext_core.states import Standing
+from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.rows import CAUSES, STATUSES
+from whatsnext_storage_sql.tables import JOB, TASK
+from whatsnext_storage_sql.transaction import Batch, Transaction
+
+
+@frozen
+class JobState:
+    """What a job's row says of it, but for the name and the parameters. The fields are columns, in this order."""
+
+    id: int
+    project_id: int
+    task_id: int
+    submission_id: int
+    """0 as soon as it is in the queue, whatever the row still says."""
+    class_id: int
+    status: JobStatus
+    priority: int
+    unmet: int
+    impossible: int
+    attempt: int
+    failures: int
+    losses: int
+    ooms: int
+    cause: Cause | None
+    message: str
+    exit_code: int | None
+    not_before: datetime | None
+    cancel_requested: bool
+    client_id: str | None
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def counts(self) -> Counts:
+        """How many of its edges are unmet, and impossible, as far as it was told."""
+        return Counts(self.unmet, self.impossible)
+
+    @property
+    def standing(self) -> Standing:
+        """What decides about the end of its attempt."""
+        return Standing(
+            job_id=self.id,
+            failures=self.failures,
+            losses=self.losses,
+            ooms=self.ooms,
+            cancel_requested=self.cancel_requested,
+            impossible=self.impossible,
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it could start now."""
+        return (
+            self.status is JobStatus.PENDING and not self.unmet and self.not_before is None and not self.submission_id
+        )
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended; None while it has not."""
+        return self.finished_at if self.status.is_final else None
+
+
+COLUMNS: Sequence[str] = tuple(attribute.name for attribute in fields(JobState))
+_STATUS, _CAUSE, _SUBMISSION = (COLUMNS.index(name) for name in ("status", "cause", "submission_id"))
+STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TASK.c.id == JOB.c.task_id)
+"""Selects states, each followed by whether its task is deleted."""
+_LOCKED = STATE.where(among(JOB.c.id, "ids")).order_by(JOB.c.id).with_for_update(of=JOB)
+_UNLOCKED = _LOCKED.with_for_update(of=JOB, skip_locked=True)
+_SHARED = _LOCKED.with_for_update(of=JOB, read=True)
+
+
+def state_of(tx: Transaction, row: Row[Any]) -> tuple[JobState, Batch]:
+    """Return the state in a row of ``STATE``, and how far its batch has come."""
+    values = list(row[: len(COLUMNS)])
+    values[_STATUS], values[_CAUSE] = STATUSES[values[_STATUS]], CAUSES[values[_CAUSE]]
+    batch = Batch.ADMITTED
+    if values[_SUBMISSION]:
+        batch = tx.batch(values[0], values[_SUBMISSION])
+        if batch is Batch.ADMITTED:
+            values[_SUBMISSION] = 0
+    if row[len(COLUMNS)]:
+        batch = Batch.HIDDEN
+    return JobState(*values), batch
+
+
+def lock(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:
+    """Return those of the jobs that exist, seen or not; nobody else changes them before this transaction ends."""
+    return [state_of(tx, row) for row in tx.all(_LOCKED, ids=job_ids)]
+
+
+def lock_free(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:
+    """Return as ``lock`` does, without those that another transaction has locked: this never waits."""
+    return [state_of(tx, row) for row in tx.all(_UNLOCKED, ids=job_ids)]
+
+
+def share(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:
+    """Return those of the jobs that exist, seen or not; their statuses stay until this transaction ends."""
+    return [state_of(tx, row) for row in tx.all(_SHARED, ids=sorted(set(job_ids)))]

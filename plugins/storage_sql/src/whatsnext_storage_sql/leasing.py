@@ -1,0 +1,153 @@
+"""What a session says of the attempts that it holds: they run, they are still there, they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, select, update
+
+from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, AttemptStatus, EndOutcome
+from whatsnext_core.states import GIVEN_BACK_BY_CLIENT
+from whatsnext_core.storage import Renewal
+from whatsnext_storage_sql.attempts import Holds, former_attempts
+from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.graph import spread
+from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
+from whatsnext_storage_sql.transaction import Transaction
+
+_LEASES = (
+    select(LEASE, JOB.c.cancel_requested)
+    .join(JOB, JOB.c.id == LEASE.c.job_id)
+    .join(TASK, TASK.c.id == JOB.c.task_id)
+    .where(among(LEASE.c.job_id, "ids"), ~TASK.c.deleted)
+    .order_by(LEASE.c.job_id)
+    .with_for_update(of=LEASE)
+)
+_RENEW = update(LEASE).where(LEASE.c.job_id == bindparam("at")).values(expires_at=bindparam("until"))
+_HAND_OVER = update(LEASE).where(LEASE.c.job_id == bindparam("at")).values(session_id=bindparam("session"))
+_HAND_OVER_ATTEMPT = (
+    update(ATTEMPT)
+    .where(ATTEMPT.c.job_id == bindparam("at"), ATTEMPT.c.fence == bindparam("at_fence"))
+    .values(session_id=bindparam("session"), request=None)
+)
+
+
+def start(tx: Transaction, starts: Sequence[AttemptStart], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+    """Note that attempts run, and return those that the session does not hold."""
+    holds = Holds(Ledger(tx))
+    holds.load((each.job_id for each in starts), may_end=False)
+    gone = []
+    for each in starts:
+        held = holds.held(each.job_id, each.fence, session_id)
+        if held is None:
+            gone.append(AttemptRef(job_id=each.job_id, fence=each.fence))
+            continue
+        state, attempt = held
+        if each.handle is not None:
+            holds.note_handle(attempt, dict(each.handle))
+        if attempt.status is AttemptStatus.CLAIMED:
+            holds.run(state, attempt, now)
+    holds.flush()
+    spread(holds.ledger, now)
+    return gone
+
+
+def release(tx: Transaction, refs: Sequence[AttemptRef], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+    """Give back what a session holds, and return what it does not hold."""
+    holds = Holds(Ledger(tx))
+    holds.load(ref.job_id for ref in refs)
+    gone = []
+    for ref in refs:
+        held = holds.held(ref.job_id, ref.fence, session_id)
+        if held is None:
+            gone.append(ref)
+        else:
+            holds.give_back(*held, GIVEN_BACK_BY_CLIENT, now)
+    holds.flush()
+    spread(holds.ledger, now)
+    return gone
+
+
+def finish(tx: Transaction, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:
+    """Take in how attempts ended."""
+    holds = Holds(Ledger(tx))
+    holds.load(end.job_id for end in ends)
+    outcomes: list[EndOutcome | None] = []
+    for end in ends:
+        held = holds.held(end.job_id, end.fence, session_id)
+        if held is None:
+            outcomes.append(None)
+            continue
+        state = holds.end(*held, end, now)
+        outcomes.append(EndOutcome(job_id=end.job_id, fence=end.fence, accepted=True, status=state.status))
+    holds.flush()
+    stale = [end.job_id for end, outcome in zip(ends, outcomes, strict=True) if outcome is None]
+    former = former_attempts(tx, stale) if stale else {}
+    found = [
+        _stale(holds.ledger, end, former, session_id) if outcome is None else outcome
+        for end, outcome in zip(ends, outcomes, strict=True)
+    ]
+    spread(holds.ledger, now)
+    return found
+
+
+def _stale(
+    ledger: Ledger,
+    end: AttemptEnd,
+    former: dict[tuple[int, int], tuple[str | None, AttemptStatus]],
+    session_id: str | None,
+) -> EndOutcome:
+    state = ledger.seen(end.job_id)
+    if state is None:
+        return EndOutcome(job_id=end.job_id, fence=end.fence, accepted=False, reason=f"Job {end.job_id} is gone.")
+    session, status = former.get((end.job_id, end.fence), (session_id, AttemptStatus.LOST))
+    repeated = session == session_id and not status.is_live and status is not AttemptStatus.LOST
+    reason = f"Attempt {end.fence} of job {end.job_id} is not, or no longer, held by this session."
+    return EndOutcome(
+        job_id=end.job_id,
+        fence=end.fence,
+        accepted=repeated,
+        status=state.status,
+        reason="" if repeated else reason,
+    )
+
+
+def renew(tx: Transaction, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
+    """Renew the leases of a session's attempts."""
+    if not refs:
+        return Renewal()
+    rows = {row.job_id: row for row in tx.all(_LEASES, ids=[ref.job_id for ref in refs])}
+    renewed, gone, cancel = [], [], []
+    for ref in refs:
+        key, row = (ref.job_id, ref.fence), rows.get(ref.job_id)
+        if row is None or row.fence != ref.fence or row.session_id != session_id:
+            gone.append(key)
+            continue
+        renewed.append(key)
+        if row.cancel_requested:
+            cancel.append(key)
+    if renewed:
+        tx.run(_RENEW, [{"at": job_id, "until": now + lease} for job_id, _ in renewed])
+    return Renewal(renewed=tuple(renewed), gone=tuple(gone), cancel=tuple(cancel))
+
+
+def adopt(
+    tx: Transaction, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime
+) -> Renewal:
+    """Hand attempts of a client's earlier sessions to its new one, and renew them."""
+    if not refs:
+        return Renewal()
+    rows = {(row.job_id, row.fence): row for row in tx.all(_LEASES, ids=[ref.job_id for ref in refs])}
+    taken = [
+        {"at": ref.job_id, "at_fence": ref.fence, "session": session_id}
+        for ref in refs
+        if (row := rows.get((ref.job_id, ref.fence))) is not None
+        and row.client_id == client_id
+        and row.session_id not in {None, session_id}
+    ]
+    if taken:
+        tx.run(_HAND_OVER, [{"at": values["at"], "session": session_id} for values in taken])
+        tx.run(_HAND_OVER_ATTEMPT, taken)
+    return renew(tx, refs, session_id, lease, now)

@@ -1,0 +1,77 @@
+"""Column types: times as microseconds, JSON as text. Both read the same on every database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Integer, Text
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit number; on SQLite the type that lets a primary key be the row id itself."""
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def to_micros(moment: datetime) -> int:
+    """Return a time as microseconds since 1970 in UTC."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the time of so many microseconds since 1970, in UTC."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, stored as microseconds since 1970: exact, sortable, the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:  # noqa: ARG002  # its name is fixed by the base class
+        """Return how a time becomes a number."""
+        return _write_time
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:  # noqa: ARG002  # as above
+        """Return how a number becomes a time."""
+        return _read_time
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as compact text with its keys in the order given; None is NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002  # as above
+        """Return how a value becomes text."""
+        return write_json
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:  # noqa: ARG002  # as above
+        """Return how text becomes a value."""
+        return read_json
+
+
+def write_json(value: Any) -> str | None:
+    """Return a value as ASCII JSON, so that any character a client may send can be stored anywhere."""
+    return None if value is None else _encode(value)
+
+
+def read_json(text: str | None) -> Any:
+    """Return the value that JSON text holds; None for NULL."""
+    return None if text is None else json.loads(text)
+
+
+def _write_time(value: datetime | None) -> int | None:
+    return None if value is None else to_micros(value)
+
+
+def _read_time(value: int | None) -> datetime | None:
+    return None if value is None else from_micros(value)

@@ -1,0 +1,88 @@
+"""The reading half of the contract, each method by the module of its noun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Task
+from whatsnext_core.storage import JobQuery, LogPart, Page
+from whatsnext_storage_sql import clients, jobs, logs, projects, tasks
+from whatsnext_storage_sql.transaction import Transaction
+
+
+class SQLReader:
+    """A consistent view of the database."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def project(self, project_id: int) -> Project:
+        """Return the project."""
+        return projects.project(self._tx, project_id)
+
+    def project_named(self, name: str) -> Project:
+        """Return the project of that name."""
+        return projects.project_named(self._tx, name)
+
+    def projects(self, page: Page, status: ProjectStatus | None = None) -> Sequence[Project]:
+        """Return projects by id ascending."""
+        return projects.projects(self._tx, page, status)
+
+    def task(self, task_id: int) -> Task:
+        """Return the task."""
+        return tasks.task(self._tx, task_id)
+
+    def task_named(self, project_id: int, name: str) -> Task:
+        """Return the task of that name in the project."""
+        return tasks.task_named(self._tx, project_id, name)
+
+    def tasks(self, page: Page, project_id: int | None = None) -> Sequence[Task]:
+        """Return tasks by id ascending."""
+        return tasks.tasks(self._tx, page, project_id)
+
+    def job(self, job_id: int) -> Job:
+        """Return the job."""
+        return jobs.job(self._tx, job_id)
+
+    def jobs(self, query: JobQuery) -> Sequence[Job]:
+        """Return the jobs that the query describes."""
+        self._tx.flush()
+        return jobs.jobs(self._tx, query)
+
+    def dependencies(self, job_id: int) -> Mapping[int, tuple[str, JobStatus | None]]:
+        """Return name and status of each job before this one."""
+        return jobs.dependencies(self._tx, job_id)
+
+    def children(self, job_id: int, page: Page) -> Sequence[int]:
+        """Return the ids of the jobs that depend directly on this one."""
+        return jobs.children(self._tx, job_id, page)
+
+    def counts(self, project_id: int) -> Mapping[JobStatus, int]:
+        """Return how many jobs of the project there are in each status."""
+        self._tx.flush()
+        return projects.counts(self._tx, project_id)
+
+    def attempts(self, job_id: int) -> Sequence[Attempt]:
+        """Return the attempts of a job, oldest first."""
+        return jobs.attempts(self._tx, job_id)
+
+    def live_attempts(self, client_id: str) -> Sequence[Attempt]:
+        """Return the attempts that the client holds now, by job id."""
+        return jobs.live_attempts(self._tx, client_id)
+
+    def client(self, client_id: str) -> Client:
+        """Return the client."""
+        return clients.client(self._tx, client_id)
+
+    def clients(self, page: Page, *, active_only: bool) -> Sequence[Client]:
+        """Return clients by id ascending."""
+        return clients.clients(self._tx, page, active_only=active_only)
+
+    def events(self, after: int, limit: int, project_id: int | None = None) -> Sequence[Event]:
+        """Return events with a number above ``after``."""
+        self._tx.flush()
+        return jobs.events(self._tx, after, limit, project_id)
+
+    def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
+        """Return a piece of a stream of an attempt."""
+        return logs.log(self._tx, job_id, fence, stream, offset, limit)

@@ -1,0 +1,124 @@
+"""Housekeeping in small steps: what falls due with time, and what large operations left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from attrs import evolve
+from sqlalchemy import bindparam, delete, func, select, update
+
+from whatsnext_core.states import LEASE_LAPSED
+from whatsnext_core.storage import SUBMISSION_LASTS, Settled
+from whatsnext_storage_sql.admitting import advance_batches, batch_is_due
+from whatsnext_storage_sql.attempts import Holds
+from whatsnext_storage_sql.clearing import clear, clearing_is_due
+from whatsnext_storage_sql.graph import lock_whole_graph, spread, tell_after
+from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.reclassing import reclass, reclassing_is_due
+from whatsnext_storage_sql.rows import STATUSES
+from whatsnext_storage_sql.tables import DELAYED, JOB, LEASE, RIPPLE, SUBMISSION, TASK
+from whatsnext_storage_sql.transaction import Transaction
+
+_LAPSED = (
+    select(LEASE.c.job_id)
+    .join(JOB, JOB.c.id == LEASE.c.job_id)
+    .join(TASK, TASK.c.id == JOB.c.task_id)
+    .where(LEASE.c.expires_at <= bindparam("now"), ~TASK.c.deleted)
+    .order_by(LEASE.c.expires_at, LEASE.c.job_id)
+    .limit(bindparam("limit"))
+    .with_for_update(of=LEASE, skip_locked=True)
+)
+_WOKEN = (
+    select(DELAYED.c.job_id)
+    .where(DELAYED.c.not_before <= bindparam("now"))
+    .order_by(DELAYED.c.not_before, DELAYED.c.job_id)
+    .limit(bindparam("limit"))
+)
+_RIPPLE = select(RIPPLE).order_by(RIPPLE.c.id).limit(1)
+_RIPPLES = select(RIPPLE.c.id).limit(1)
+_TIMES = (select(func.min(LEASE.c.expires_at)), select(func.min(DELAYED.c.not_before)))
+_OPENED = select(func.min(SUBMISSION.c.created_at))
+_ADVANCE = update(RIPPLE).where(RIPPLE.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
+_END = delete(RIPPLE).where(RIPPLE.c.id == bindparam("at"))
+
+
+def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
+    """Do up to ``limit`` small pieces of what is due."""
+    steps = 0
+    for stage in _STAGES:
+        if steps < limit:
+            steps += stage(tx, now, limit - steps)
+    if _is_due(tx, now):
+        return Settled(steps=steps, more=True, next_at=now)
+    times = [moment for statement in _TIMES if (moment := tx.scalar(statement)) is not None]
+    opened = tx.scalar(_OPENED)
+    if opened is not None:
+        times.append(opened + SUBMISSION_LASTS)
+    return Settled(steps=steps, more=False, next_at=min(times, default=None))
+
+
+def _is_due(tx: Transaction, now: datetime) -> bool:
+    return (
+        any(tx.first(statement, now=now, limit=1) is not None for statement in (_LAPSED, _WOKEN))
+        or tx.first(_RIPPLES) is not None
+        or batch_is_due(tx, now)
+        or reclassing_is_due(tx)
+        or clearing_is_due(tx)
+    )
+
+
+def _lapse(tx: Transaction, now: datetime, limit: int) -> int:
+    """Take jobs back whose leases lapsed."""
+    job_ids = [row.job_id for row in tx.all(_LAPSED, now=now, limit=limit)]
+    if not job_ids:
+        return 0
+    holds = Holds(Ledger(tx))
+    holds.load(job_ids, free=True)
+    for job_id in job_ids:
+        state, attempt = holds.ledger.seen(job_id), holds.find(job_id)
+        if state is not None and attempt is not None:
+            holds.lose(state, attempt, LEASE_LAPSED, now)
+    holds.flush()
+    spread(holds.ledger, now)
+    return len(job_ids)
+
+
+def _wake(tx: Transaction, now: datetime, limit: int) -> int:
+    """End back-offs."""
+    job_ids = [row.job_id for row in tx.all(_WOKEN, now=now, limit=limit)]
+    ledger = Ledger(tx)
+    ledger.load(job_ids, free=True)
+    for job_id in job_ids:
+        if ledger.knows(job_id):
+            ledger.put(evolve(ledger[job_id], not_before=None))
+    ledger.flush(now)
+    return len(job_ids)
+
+
+def _ripple(tx: Transaction, now: datetime, limit: int) -> int:
+    """Tell children what became of their parents, where that was too much for one transaction."""
+    steps = 0
+    while steps < limit and tx.first(_RIPPLES) is not None:
+        lock_whole_graph(tx)
+        ripple = tx.first(_RIPPLE)
+        if ripple is None:
+            break
+        last = None if ripple.last_status is None else STATUSES[ripple.last_status]
+        ledger = Ledger(tx)
+        ledger.load([ripple.parent_id])
+        told, cursor = 0, None
+        if last is not None or ledger.knows(ripple.parent_id):
+            told, cursor = tell_after(ledger, ripple.parent_id, last, ripple.cursor, now, limit - steps)
+        if cursor is None:
+            tx.run(_END, {"at": ripple.id})
+        else:
+            tx.run(_ADVANCE, {"at": ripple.id, "new_cursor": cursor})
+        steps += max(told, 1)
+        steps += spread(ledger, now, max(limit - steps, 0))
+    return steps
+
+
+_Stage: TypeAlias = Callable[[Transaction, datetime, int], int]
+_STAGES: Sequence[_Stage] = (_lapse, _wake, _ripple, advance_batches, reclass, clear)

@@ -1,0 +1,98 @@
+"""The storage: a database that is open for use by several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from whatsnext_core.errors import StorageError
+from whatsnext_storage_sql.config import SQLConfig
+from whatsnext_storage_sql.engines import Engines, open_engines
+from whatsnext_storage_sql.errors import translated
+from whatsnext_storage_sql.models.types import from_micros
+from whatsnext_storage_sql.reader import SQLReader
+from whatsnext_storage_sql.schema import prepare, upgrade
+from whatsnext_storage_sql.transaction import Transaction
+from whatsnext_storage_sql.writer import SQLWriter
+
+_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
+
+
+def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
+    """Return the storage at a database URL; StorageError if it cannot be opened or its schema is another one."""
+    config = config or SQLConfig()
+    engines = open_engines(_parse(url), config)
+    try:
+        with translated(engines.place):
+            prepare(engines, upgrade=config.upgrade)
+    except BaseException:
+        engines.close()
+        raise
+    return SQLStorage(engines)
+
+
+def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
+    """Bring the schema at a database URL up to date and return what was done, in a line."""
+    engines = open_engines(_parse(url), config or SQLConfig())
+    try:
+        with translated(engines.place):
+            return upgrade(engines)
+    finally:
+        engines.close()
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise StorageError(
+            "The database URL cannot be read; write sqlite:///path/to/file.db or "
+            "postgresql://user:password@host:5432/database, with special characters of the password as %XX."
+        ) from error
+
+
+class SQLStorage:
+    """Jobs in SQLite or PostgreSQL.
+
+    Writing blocks of one process take turns; on PostgreSQL those of several servers go on at the same time. Reading
+    blocks wait for nobody.
+    """
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[SQLReader]:
+        """Return a block with a consistent view."""
+        with translated(self._engines.place), self._engines.read.begin() as connection:
+            yield SQLReader(Transaction(connection, self._engines.place))
+
+    @contextmanager
+    def write(self) -> Iterator[SQLWriter]:
+        """Return a block that is one transaction, durable once it ended well."""
+        with self._turn, translated(self._engines.place), self._engines.write.begin() as connection:
+            transaction = Transaction(connection, self._engines.place)
+            yield SQLWriter(transaction)
+            transaction.flush()
+
+    def clock(self) -> datetime:
+        """Return the time: the database's own on PostgreSQL, this machine's for SQLite."""
+        if self._engines.read.dialect.name == "sqlite":
+            return datetime.now(UTC)
+        with translated(self._engines.place), self._engines.read.connect() as connection:
+            return from_micros(connection.execute(_NOW).scalar_one())
+
+    def check(self) -> None:
+        """Raise StorageError unless the database answers."""
+        with translated(self._engines.place), self._engines.read.connect() as connection:
+            connection.execute(text("SELECT 1 FROM project LIMIT 1")).all()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engines.close()

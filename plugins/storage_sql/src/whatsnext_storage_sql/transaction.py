@@ -1,0 +1,183 @@
+"""One transaction: what runs its statements, and what it holds back until the moment before its commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, bindparam, exc, select, text
+
+from whatsnext_core.errors import InvalidError, TransientStorageError
+from whatsnext_core.model import EventKind
+from whatsnext_storage_sql.dialects import insert_rows
+from whatsnext_storage_sql.errors import UniquenessError, translate
+from whatsnext_storage_sql.models.types import to_micros, write_json
+from whatsnext_storage_sql.tables import EVENT, SUBMISSION
+
+COUNTER_LOCK = 7_308_332_044
+"""The advisory lock of PostgreSQL under which counters change and events get their numbers, just before a commit."""
+
+CountKey = tuple[int, int, int, str]
+"""Project, submission (0 unless staged), task and status."""
+
+_COUNT = text(
+    "INSERT INTO counter (project_id, submission_id, task_id, status, number) VALUES (:p, :b, :t, :s, :n) "
+    "ON CONFLICT (project_id, submission_id, task_id, status) DO UPDATE SET number = counter.number + excluded.number"
+)
+_LOCK = text(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
+_SUBMISSION = select(SUBMISSION.c.state, SUBMISSION.c.cursor).where(SUBMISSION.c.id == bindparam("id"))
+_EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
+
+
+class Batch(Enum):
+    """How far a job's batch has come with it."""
+
+    HIDDEN = auto()
+    """Nobody may see it yet, or ever."""
+    PUBLISHED = auto()
+    """It is seen, as PENDING, but not yet in the queue."""
+    ADMITTED = auto()
+    """It is in the queue, or came with no batch."""
+
+
+@define
+class Transaction:
+    """A transaction on one connection.
+
+    Counters and events are written in one go at the end: two servers on one PostgreSQL then wait for each other's
+    counters only for the moment of a commit, and events become visible in the order of their numbers.
+    """
+
+    connection: Connection
+    place: str
+    """What messages call the database."""
+    graph_locked: bool = False
+    """Whether no other server tells children of their parents before this transaction ends."""
+    _counts: list[tuple[CountKey, int]] = field(factory=list)
+    _events: list[tuple[Any, ...]] = field(factory=list)
+    _settled: set[int] = field(factory=set)
+    """Batches that have no row any more; they never get one again."""
+    _doom: TransientStorageError | None = None
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether this is PostgreSQL, where other servers may write at the same time."""
+        return self.connection.dialect.name == "postgresql"
+
+    # -- statements ----------------------------------------------------------------------------------------------------
+
+    def run(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement; with a list of parameters, once for each."""
+        with self._translated():
+            return self.connection.execute(statement, parameters)
+
+    def all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
+        """Return all rows of a statement."""
+        with self._translated():
+            return self.connection.execute(statement, parameters).all()
+
+    def first(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
+        """Return the first row of a statement, or None."""
+        with self._translated():
+            return self.connection.execute(statement, parameters).first()
+
+    def scalar(self, statement: Executable, **parameters: Any) -> Any:
+        """Return the first value of the first row of a statement, or None."""
+        with self._translated():
+            return self.connection.execute(statement, parameters).scalar()
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of plain values (times as microseconds, JSON as text)."""
+        with self._translated():
+            insert_rows(self.connection, table, columns, rows)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._doom is not None:
+            raise self._doom
+        try:
+            yield
+        except exc.DBAPIError as error:
+            found = translate(error, self.place)
+            if isinstance(found, TransientStorageError):
+                self._doom = found
+            raise found from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise InvalidError(f"A value cannot be stored in {self.place}: {error}.") from error
+
+    # -- savepoints ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Return a block whose writes are undone if it raises."""
+        counts, events, locked = len(self._counts), len(self._events), self.graph_locked
+        nested = self.connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            del self._counts[counts:], self._events[events:]
+            self._settled.clear()
+            self.graph_locked = locked
+            if self._doom is None:
+                nested.rollback()
+            raise
+        nested.commit()
+
+    @contextmanager
+    def unique(self, error: Exception) -> Iterator[None]:
+        """Return a block that raises ``error`` if a row with the same key exists, and then leaves nothing behind."""
+        try:
+            with self.savepoint():
+                yield
+        except UniquenessError as cause:
+            raise error from cause
+
+    # -- what waits for the end ----------------------------------------------------------------------------------------
+
+    def count(self, key: CountKey, change: int) -> None:
+        """Change a counter by so many jobs."""
+        self._counts.append((key, change))
+
+    def tell(self, project_id: int, job_id: int, kind: EventKind, at: datetime, data: Mapping[str, Any]) -> None:
+        """Write an event."""
+        self._events.append((project_id, job_id, kind.value, to_micros(at), write_json(data)))
+
+    def flush(self) -> None:
+        """Write the counters and events that were held back."""
+        if self._doom is not None:
+            raise self._doom
+        if not self._counts and not self._events:
+            return
+        if self.is_postgresql:
+            self.run(_LOCK)
+        changes: Counter[CountKey] = Counter()
+        for key, change in self._counts:
+            changes[key] += change
+        if any(changes.values()):
+            self.run(
+                _COUNT,
+                [{"p": p, "b": b, "t": t, "s": s, "n": n} for (p, b, t, s), n in sorted(changes.items()) if n],
+            )
+        self.insert(EVENT, _EVENT_COLUMNS, self._events)
+        self._counts.clear()
+        self._events.clear()
+
+    # -- batches that are not in the queue -----------------------------------------------------------------------------
+
+    def batch(self, job_id: int, submission_id: int) -> Batch:
+        """Return how far the batch of a job has come with it."""
+        if not submission_id or submission_id in self._settled:
+            return Batch.ADMITTED
+        row = self.first(_SUBMISSION, id=submission_id)
+        if row is None:
+            self._settled.add(submission_id)
+        if row is None or job_id <= row.cursor:
+            return Batch.ADMITTED
+        return Batch.PUBLISHED if row.state == "published" else Batch.HIDDEN

@@ -1,0 +1,190 @@
+"""The writing half of the contract, each method by the module of its noun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+from whatsnext_core.model import (
+    Assignment,
+    AttemptEnd,
+    AttemptRef,
+    AttemptStart,
+    Client,
+    ClientChanges,
+    ClientSpec,
+    EndOutcome,
+    Job,
+    JobChanges,
+    JobSpec,
+    Project,
+    ProjectChanges,
+    Task,
+    TaskSpec,
+)
+from whatsnext_core.storage import ClaimRequest, Renewal, Settled
+from whatsnext_storage_sql import (
+    claiming,
+    clients,
+    controlling,
+    deleting,
+    editing,
+    leasing,
+    logs,
+    projects,
+    pruning,
+    reclassing,
+    settling,
+    submitting,
+    tasks,
+)
+from whatsnext_storage_sql.reader import SQLReader
+
+
+class SQLWriter(SQLReader):
+    """A transaction that may write."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a block whose writes are undone if it raises."""
+        return self._tx.savepoint()
+
+    # -- projects and tasks --------------------------------------------------------------------------------------------
+
+    def create_project(self, name: str, description: str, now: datetime) -> Project:
+        """Create a project."""
+        return projects.create_project(self._tx, name, description, now)
+
+    def update_project(self, project_id: int, changes: ProjectChanges, now: datetime) -> Project:
+        """Change a project."""
+        return projects.update_project(self._tx, project_id, changes, now)
+
+    def delete_project(self, project_id: int) -> None:
+        """Delete a project with all that it holds."""
+        projects.delete_project(self._tx, project_id)
+
+    def create_task(self, project_id: int, spec: TaskSpec, now: datetime) -> Task:
+        """Create a task."""
+        return tasks.create_task(self._tx, project_id, spec, now)
+
+    def update_task(self, task_id: int, spec: TaskSpec, now: datetime) -> Task:
+        """Replace what a person said of a task."""
+        task = tasks.update_task(self._tx, task_id, spec, now)
+        reclassing.reclass(self._tx, now, reclassing.AT_ONCE)
+        return task
+
+    def delete_task(self, task_id: int) -> None:
+        """Delete a task and its ended jobs."""
+        tasks.delete_task(self._tx, task_id)
+
+    # -- jobs ----------------------------------------------------------------------------------------------------------
+
+    def reserve_job_ids(self, count: int) -> Sequence[int]:
+        """Return new ids, ascending."""
+        return submitting.reserve_job_ids(self._tx, count)
+
+    def submit(
+        self, project_id: int, specs: Sequence[JobSpec], now: datetime, submission: int | None = None
+    ) -> Sequence[int]:
+        """Write new jobs and return their ids in the order given."""
+        return submitting.submit(self._tx, project_id, specs, now, submission)
+
+    def open_submission(self, project_id: int, now: datetime) -> int:
+        """Begin a batch that is written in several transactions."""
+        return submitting.open_submission(self._tx, project_id, now)
+
+    def publish_submission(self, submission: int, now: datetime) -> None:  # noqa: ARG002  # settle writes the events
+        """Make all jobs of a batch visible at once."""
+        submitting.publish_submission(self._tx, submission)
+
+    def discard_submission(self, submission: int) -> None:
+        """Give a batch up."""
+        submitting.discard_submission(self._tx, submission)
+
+    def update_job(self, job_id: int, changes: JobChanges, now: datetime) -> Job:
+        """Change a job."""
+        return editing.update_job(self._tx, job_id, changes, now)
+
+    def delete_jobs(self, job_ids: Sequence[int], now: datetime) -> int:
+        """Delete jobs and return how many there were."""
+        return deleting.delete_jobs(self._tx, job_ids, now)
+
+    def clear_queue(self, project_id: int, now: datetime, limit: int) -> int:
+        """Delete PENDING jobs of a project, newest first, and return how many."""
+        return deleting.clear_queue(self._tx, project_id, now, limit)
+
+    def cancel(self, job_ids: Sequence[int], now: datetime) -> Sequence[Job]:
+        """Cancel jobs."""
+        return controlling.cancel(self._tx, job_ids, now)
+
+    def retry(self, job_ids: Sequence[int], now: datetime) -> Sequence[Job]:
+        """Bring FAILED and CANCELLED jobs back."""
+        return controlling.retry(self._tx, job_ids, now)
+
+    # -- clients and attempts ------------------------------------------------------------------------------------------
+
+    def register_client(self, spec: ClientSpec, now: datetime) -> Client:
+        """Create a client, or update and activate the one of that id."""
+        return clients.register_client(self._tx, spec, now)
+
+    def update_client(self, client_id: str, changes: ClientChanges, now: datetime) -> Client:  # noqa: ARG002  # no time of a change is kept
+        """Change a client."""
+        return clients.update_client(self._tx, client_id, changes)
+
+    def delete_client(self, client_id: str, now: datetime) -> None:
+        """Delete a client; the attempts that it holds are lost."""
+        deleting.delete_client(self._tx, client_id, now)
+
+    def heartbeat(self, client_id: str, now: datetime) -> None:
+        """Note that a client was heard of."""
+        clients.heartbeat(self._tx, client_id, now)
+
+    def claim(self, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
+        """Give ready jobs to a client, best first."""
+        return claiming.claim(self._tx, request, now)
+
+    def start(self, starts: Sequence[AttemptStart], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+        """Note that attempts run, and return those that the session does not hold."""
+        return leasing.start(self._tx, starts, session_id, now)
+
+    def renew(self, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
+        """Renew the leases of a session's attempts."""
+        return leasing.renew(self._tx, refs, session_id, lease, now)
+
+    def adopt(
+        self, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime
+    ) -> Renewal:
+        """Hand attempts of earlier sessions of the client to its new session, and renew them."""
+        return leasing.adopt(self._tx, refs, client_id, session_id, lease, now)
+
+    def release(self, refs: Sequence[AttemptRef], session_id: str, now: datetime) -> Sequence[AttemptRef]:
+        """Give back what a session holds and did not start, and return what it does not hold."""
+        return leasing.release(self._tx, refs, session_id, now)
+
+    def finish(self, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:
+        """Take in how attempts ended."""
+        return leasing.finish(self._tx, ends, session_id, now)
+
+    def append_log(
+        self,
+        ref: AttemptRef,
+        stream: str,
+        offset: int,
+        data: bytes,
+        *,
+        head: int,
+        tail: int,
+        now: datetime,  # noqa: ARG002  # no time of a chunk is kept
+    ) -> int:
+        """Append bytes to a stream of an attempt and return the new size."""
+        return logs.append_log(self._tx, ref, stream, offset, data, head=head, tail=tail)
+
+    # -- housekeeping --------------------------------------------------------------------------------------------------
+
+    def settle(self, now: datetime, limit: int) -> Settled:
+        """Do up to ``limit`` small pieces of what is due."""
+        return settling.settle(self._tx, now, limit)
+
+    def prune(self, before: datetime, limit: int) -> int:
+        """Delete jobs that ended before a time and that nobody waits for."""
+        return pruning.prune(self._tx, before, limit)
