@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
+from whatsnext_core.sizes import parse_size
 from whatsnext_server.schemas.documentation import field_docs
 
 
@@ -83,24 +85,16 @@ Share = Annotated[float, Field(ge=0, le=1), _NUMBER]
 ClientId = Annotated[str, Field(pattern=f"^{limits.CLIENT_ID.pattern}$")]
 """An id of a client."""
 
-_UNITS: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
-
 
 def _read_memory(value: Any) -> Any:
     """Return bytes; a text may have a unit, all of them powers of 1024: ``4G``, ``512MiB``, ``1.5 GB``."""
+    refusal = PydanticCustomError("memory", "Input should be a number of bytes, or a text like '4G' or '512MiB'")
     if isinstance(value, bool):
-        raise PydanticCustomError("memory", "Input should be a number of bytes, or a text like '4G' or '512MiB'")
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lower().removesuffix("b").removesuffix("i")
-    number, unit = (text[:-1], text[-1]) if text[-1:] in tuple("kmgtp") else (text, "")
+        raise refusal
     try:
-        size = float(number) * _UNITS[unit]
-        return round(size)
-    except (ValueError, OverflowError):
-        raise PydanticCustomError(
-            "memory", "Input should be a number of bytes, or a text like '4G' or '512MiB'"
-        ) from None
+        return parse_size(value) if isinstance(value, str) else value
+    except InvalidError:
+        raise refusal from None
 
 
 Memory = Annotated[
