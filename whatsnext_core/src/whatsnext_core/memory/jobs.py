@@ -50,13 +50,13 @@ def update_job(state: State, job_id: int, changes: JobChanges, now: datetime) ->
     """Change a job: its status by the table of transitions, anything else as far as its status allows."""
     row = _touch(state, job_id, now)
     fields = _real_changes(row.job, changes)
-    status = fields.pop("status", row.job.status)
-    if status is not row.job.status:
+    status: JobStatus | None = fields.pop("status", None)
+    if status is not None:
         check_request(job_id, row.job.status, status)
     fields_first = row.job.status.is_waiting
     if fields and fields_first:
         row = _edit(state, row, fields, now)
-    if status is not row.job.status:
+    if status is not None:
         row = _request(state, row, status, now)
     if fields and not fields_first:
         row = _edit(state, row, fields, now)

@@ -142,4 +142,4 @@ class MemoryReader:
 
 
 def _cut(items: Iterable[T], page: Page) -> list[T]:
-    return list(islice(items, page.skip, page.skip + page.limit))
+    return list(islice(islice(items, page.skip, None), page.limit))

@@ -1,0 +1,235 @@
+"""Scenarios of lists, counts, events, clients and logs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from whatsnext_core.errors import LogOffsetError, NotFoundError
+from whatsnext_core.model import (
+    AttemptRef,
+    Capacity,
+    ClientChanges,
+    Device,
+    EventKind,
+    JobStatus,
+)
+from whatsnext_core.resources import numbered_devices
+from whatsnext_core.storage import JobOrder, LogPart, Page
+from whatsnext_core.testing.storage.base import StorageFixtures
+from whatsnext_core.testing.storage.story import Story, ref_of
+
+S = JobStatus
+
+
+class ReadingScenarios(StorageFixtures):
+    """R: lists, counts and events; K: clients; L: logs."""
+
+    def test_jobs_are_found_by_every_filter(self, story: Story) -> None:
+        """R01 (Reader.jobs): alone and together."""
+        one, two = story.project("one"), story.project("two")
+        train, test = story.task("train", project=one), story.task("test", project=one)
+        train_too = story.task("train", project=two)
+        a, b, c = story.job(train, name="a"), story.job(train, name="b"), story.job(test, name="a")
+        d = story.job(train_too, name="a")
+        story.finish(b)
+        story.cancel(c)
+
+        found = story.found
+        assert found() == [a, b, c, d]
+        assert found(project_id=one.id) == [a, b, c]
+        assert found(project_id=999) == []
+        assert found(statuses={S.PENDING}) == [a, d]
+        assert found(statuses={S.CANCELLED, S.COMPLETED}) == [b, c]
+        assert found(task_id=train.id) == [a, b]
+        assert found(task_name="train") == [a, b, d]
+        assert found(task_name="nothing") == []
+        assert found(name="a") == [a, c, d]
+        assert found(after_id=a) == [b, c, d]
+        assert found(before_id=c) == [a, b]
+        assert found(after_id=a, before_id=d, name="a") == [c]
+        assert found(project_id=one.id, task_name="train", statuses={S.PENDING}, name="a") == [a]
+
+    def test_jobs_come_in_three_orders_and_in_pages(self, story: Story) -> None:
+        """R02 (JobOrder): each is total."""
+        task = story.task()
+        low, first, second, high = (story.job(task, priority=priority) for priority in (-1, 0, 0, 1))
+        orders = {
+            JobOrder.OLDEST: [low, first, second, high],
+            JobOrder.NEWEST: [high, second, first, low],
+            JobOrder.QUEUE: [high, first, second, low],
+        }
+        for order, ids in orders.items():
+            for skip in range(5):
+                assert story.found(order=order, page=Page(limit=2, skip=skip)) == ids[skip : skip + 2]
+            assert story.found(order=order, page=Page(limit=0)) == []
+        assert story.found(order=JobOrder.NEWEST, before_id=high, after_id=low) == [second, first]
+
+    def test_counts_are_those_of_the_jobs(self, story: Story) -> None:
+        """R03 (Reader.counts): all seven statuses, always."""
+        task = story.task()
+        assert story.counts(task.project_id) == dict.fromkeys(S, 0)
+        jobs = story.jobs(task, 8)
+        story.job(task, after=[jobs[4]])
+        story.change(jobs[1], status=S.QUEUED)
+        for status in (S.RUNNING, S.COMPLETED, S.FAILED):
+            story.change(jobs[list(S).index(status)], status=S.QUEUED)
+            story.change(jobs[list(S).index(status)], status=status)
+        story.cancel(jobs[5], jobs[6])
+        story.delete(jobs[6])
+        expected = {
+            S.PENDING: 2,
+            S.QUEUED: 1,
+            S.RUNNING: 1,
+            S.COMPLETED: 1,
+            S.FAILED: 1,
+            S.CANCELLED: 1,
+            S.BLOCKED: 1,
+        }
+        assert story.counts(task.project_id) == expected
+        for status, count in expected.items():
+            assert len(story.found(statuses={status})) == count
+
+    def test_events_are_numbered_and_read_in_parts(self, story: Story) -> None:
+        """R04 (Reader.events): ascending, after a number, of one project or all."""
+        one, two = story.task("one"), story.task("two")
+        jobs = [story.job(task) for task in (one, two, one)]
+        story.cancel(*jobs)
+        everything = story.events()
+        assert [event.job_id for event in everything] == [*jobs, *jobs]
+        numbers = [event.id for event in everything]
+        assert numbers == sorted(set(numbers))
+        assert story.read(lambda reader: reader.events(numbers[1], 2)) == everything[2:4]
+        assert story.read(lambda reader: reader.events(numbers[-1], 10)) == []
+        assert story.read(lambda reader: reader.events(0, 0)) == []
+        of_one = story.read(lambda reader: reader.events(numbers[0], 10, one.project_id))
+        assert [(event.job_id, event.kind) for event in of_one] == [
+            (jobs[2], EventKind.SUBMITTED),
+            (jobs[0], EventKind.CANCELLED),
+            (jobs[2], EventKind.CANCELLED),
+        ]
+        assert story.read(lambda reader: reader.events(0, 10, 999)) == []
+
+    def test_client_is_registered_and_registered_again(self, story: Story) -> None:
+        """K01 (Writer.register_client): as old as it was, active again, with what it says now."""
+        story.tick(1)
+        client = story.client("a-1_Z", cpu=3, available_accelerators=2, entity="team", session_id="s1")
+        assert client.capacity == Capacity(cpu=3, devices=numbered_devices(2))
+        assert (client.created_at, client.last_heartbeat) == (story.now, story.now)
+        assert (client.is_active, client.draining, client.entity, client.session_id) == (True, False, "team", "s1")
+        assert story.read(lambda reader: reader.client("a-1_Z")) == client
+        born = story.now
+        story.change_client("a-1_Z", is_active=False, draining=True)
+        story.tick(1)
+        device = Device(id="GPU-1", kind="H100", memory=2**36, free=250)
+        capacity = Capacity(cpu=2, memory=2**33, devices=(device,), labels=frozenset({"a=b", "c"}))
+        again = story.client("a-1_Z", name="new", cpu=2, capacity=capacity)
+        assert (again.name, again.capacity, again.session_id) == ("new", capacity, None)
+        assert (again.created_at, again.last_heartbeat, again.is_active, again.draining) == (
+            born,
+            story.now,
+            True,
+            False,
+        )
+        assert story.read(lambda reader: reader.client("a-1_Z")) == again
+
+    def test_client_changes_in_any_subset_of_its_fields(self, story: Story) -> None:
+        """K02 (Writer.update_client): and is heard of only by its heartbeat."""
+        client = story.client(cpu=4)
+        story.tick(1)
+        changed = story.change_client(entity="e", description="d", available_cpu=8, available_accelerators=1)
+        assert (changed.name, changed.entity, changed.description) == ("worker", "e", "d")
+        assert changed.capacity == Capacity(cpu=8, devices=numbered_devices(1))
+        assert (changed.available_cpu, changed.available_accelerators) == (8, 1)
+        assert changed.last_heartbeat == client.last_heartbeat
+        story.write(lambda writer: writer.heartbeat("worker", story.now))
+        assert story.read(lambda reader: reader.client("worker")).last_heartbeat == story.now
+
+    def test_unknown_clients_are_not_found(self, story: Story) -> None:
+        """K03 (Reader.client, Writer): and hold nothing."""
+        for act in (
+            lambda writer: writer.client("nobody"),
+            lambda writer: writer.update_client("nobody", ClientChanges(name="x"), story.now),
+            lambda writer: writer.delete_client("nobody", story.now),
+            lambda writer: writer.heartbeat("nobody", story.now),
+        ):
+            with pytest.raises(NotFoundError, match="nobody"):
+                story.write(act)
+        assert story.read(lambda reader: reader.live_attempts("nobody")) == []
+        story.client()
+        story.write(lambda writer: writer.delete_client("worker", story.now))
+        with pytest.raises(NotFoundError):
+            story.read(lambda reader: reader.client("worker"))
+
+    def test_clients_are_listed_by_id_in_pages(self, story: Story) -> None:
+        """K04 (Reader.clients): byte by byte, the active ones or all."""
+        clients = {name: story.client(name) for name in ("b", "a", "Z", "_", "1", "aa", "-")}
+        clients["a"] = story.change_client("a", is_active=False)
+        everybody = [clients[name] for name in sorted(clients)]
+        assert story.read(lambda reader: reader.clients(Page(), active_only=False)) == everybody
+        active = [client for client in everybody if client.id != "a"]
+        assert story.read(lambda reader: reader.clients(Page(), active_only=True)) == active
+        assert story.read(lambda reader: reader.clients(Page(limit=2, skip=1), active_only=True)) == active[1:3]
+
+    def test_live_attempts_of_a_client_are_listed_by_job(self, story: Story) -> None:
+        """K05 (Reader.live_attempts): its own, while it holds them."""
+        task = story.task()
+        jobs = story.jobs(task, 4)
+        story.change(jobs[2], priority=5)
+        story.client()
+        story.client("other")
+        story.claim(limit=3)
+        story.claim("other")
+        story.end(AttemptRef(job_id=jobs[0], fence=1))
+        held = story.read(lambda reader: reader.live_attempts("worker"))
+        assert [attempt.job_id for attempt in held] == [jobs[1], jobs[2]]
+
+    def test_log_grows_at_its_end_and_is_safe_to_repeat(self, story: Story) -> None:
+        """L01 (Writer.append_log): bytes that are there are skipped; both streams and all attempts are apart."""
+        story.job(story.task())
+        ref = ref_of(story.take())
+
+        append, read = partial(story.append, ref), partial(story.log, ref)
+        assert read(0, 10) == LogPart(data=b"", offset=0, size=0)
+        assert append(0, b"\x00hello\xff") == 7
+        assert append(0, b"\x00hello\xff") == 7
+        assert append(5, b"o\xff world") == 13
+        assert append(3, b"") == 13
+        assert append(0, b"other", "stderr") == 5
+        with pytest.raises(LogOffsetError, match="13") as caught:
+            append(14, b"too far")
+        assert caught.value.size == 13
+        assert read(0, 100) == LogPart(data=b"\x00hello\xff world", offset=0, size=13)
+        assert read(4, 4) == LogPart(data=b"lo\xff ", offset=4, size=13)
+        assert read(13, 4) == LogPart(data=b"", offset=13, size=13)
+        assert read(stream="stderr").data == b"other"
+        story.end(ref)
+        assert append(13, b"!") == 14
+
+    def test_middle_of_a_long_log_is_dropped_in_whole_chunks(self, story: Story) -> None:
+        """L02 (Writer.append_log): what lies wholly behind the head and before the tail."""
+        story.job(story.task())
+        ref = ref_of(story.take())
+        for number in range(10):
+            story.append(ref, number * 10, bytes([ord("0") + number]) * 10, head=15, tail=25)
+        read = partial(story.log, ref)
+        head, tail = b"0" * 10 + b"1" * 10, b"7" * 10 + b"8" * 10 + b"9" * 10
+        assert read(0) == LogPart(data=head, offset=0, size=100)
+        assert read(5, 10) == LogPart(data=head[5:15], offset=5, size=100)
+        for offset in (20, 45, 69, 70):
+            assert read(offset) == LogPart(data=tail, offset=70, size=100)
+        assert read(30, 12) == LogPart(data=tail[:12], offset=70, size=100)
+        assert read(95) == LogPart(data=b"9" * 5, offset=95, size=100)
+        assert read(100) == LogPart(data=b"", offset=100, size=100)
+
+    def test_log_of_an_unknown_attempt_is_not_found(self, story: Story) -> None:
+        """L03 (Reader.log, Writer.append_log): of an unknown job too."""
+        job = story.job(story.task())
+        story.take()
+        for job_id, fence in ((job, 2), (999_999, 1)):
+            ref = AttemptRef(job_id=job_id, fence=fence)
+            with pytest.raises(NotFoundError):
+                story.log(ref)
+            with pytest.raises(NotFoundError):
+                story.append(ref, 0, b"")
