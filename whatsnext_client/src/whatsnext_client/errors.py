@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import requests
 
-from whatsnext_core.errors import WhatsNextError
+from whatsnext_core.errors import ConflictError, WhatsNextError
 
 
 class ServerUnreachableError(WhatsNextError, requests.ConnectionError, ConnectionError):
@@ -41,6 +41,15 @@ class NotAuthenticatedError(AccessError):
 
 class NotPermittedError(AccessError):
     """The server does not accept the API key that was given."""
+
+
+class OffsetError(ConflictError):
+    """Bytes of a log were sent for a place where the server's copy does not end."""
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
+        """The bytes that the server has."""
 
 
 class EmptyQueueError(WhatsNextError, IndexError):

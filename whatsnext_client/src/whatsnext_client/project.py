@@ -23,14 +23,15 @@ class Project:
         """The server's endpoints."""
         self.id: int = document["id"]
         """Number of the project on its server."""
-        self._label: str = document["name"]
+        self.label: str = document["name"]
+        """Its name when it was read; ``name`` asks the server."""
         self._task_ids: dict[str, int] = {}
 
     @property
     def name(self) -> str:
         """Name, unique on the server."""
-        self._label = self._read()["name"]
-        return self._label
+        self.label = self._read()["name"]
+        return self.label
 
     @property
     def description(self) -> str:
@@ -176,9 +177,9 @@ class Project:
             return Job.from_document(self.rest, found["job"])
         waiting = found["num_pending"]
         if not waiting:
-            raise EmptyQueueError(f"The queue of project {self._label!r} is empty.")
+            raise EmptyQueueError(f"The queue of project {self.label!r} is empty.")
         raise EmptyQueueError(
-            f"No job of project {self._label!r} is ready and fits; {waiting} wait for other jobs, for a retry, "
+            f"No job of project {self.label!r} is ready and fits; {waiting} wait for other jobs, for a retry, "
             f"or for more CPUs or accelerators."
         )
 
@@ -201,7 +202,7 @@ class Project:
             job = queue[idx]
         except IndexError:
             raise EmptyQueueError(
-                f"The queue of project {self._label!r} has {len(queue)} jobs, and none at place {idx}."
+                f"The queue of project {self.label!r} has {len(queue)} jobs, and none at place {idx}."
             ) from None
         document = self.rest.update_job(job.number, {"status": JobStatus.QUEUED.value})
         job.take(self.rest, document)
@@ -234,4 +235,4 @@ class Project:
         return self._task_ids[name]
 
     def __repr__(self) -> str:
-        return f"Project(id={self.id}, name={self._label!r})"
+        return f"Project(id={self.id}, name={self.label!r})"

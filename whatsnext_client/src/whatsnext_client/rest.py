@@ -181,10 +181,16 @@ class Rest:
             complete=headers.get("X-Log-Complete", "false") == "true",
         )
 
-    def append_log(self, job_id: int, stream: str, data: bytes, *, fence: int, offset: int) -> int:
-        """Append bytes to the log of an attempt and return its size; safe to repeat."""
-        params: Parameters = {"fence": fence, "offset": offset}
-        response = self.transport.send("PATCH", f"/jobs/{job_id}/logs/{stream}", params=params, data=data)
+    def append_log(
+        self, job_id: int, stream: str, data: bytes, *, fence: int, offset: int, retry_for: float | None = None
+    ) -> int:
+        """Append bytes to the log of an attempt and return its size; safe to repeat.
+
+        Raises:
+            OffsetError: the log ends at another offset.
+        """
+        path, params = f"/jobs/{job_id}/logs/{stream}", {"fence": fence, "offset": offset}
+        response = self.transport.send("PATCH", path, params=params, data=data, retry_for=retry_for)
         return int(response.json()["size"])
 
     # -- clients -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,6 @@
+"""What a worker does: takes jobs that fit, runs them through a formatter, and tells the server, whatever breaks."""
+
+from whatsnext_client.engine.folder import StateFolder
+from whatsnext_client.engine.worker import Worker, WorkPlan
+
+__all__ = ["StateFolder", "WorkPlan", "Worker"]

@@ -1,0 +1,320 @@
+"""What a worker holds, and what it therefore says to the server and takes from the answers.
+
+Two requests may be on their way at once: a *prompt* one that is answered at once, with results and wishes, and a *held*
+one that waits at the server for jobs and orders. Only one of them asks for jobs, so nothing is promised twice; an ended
+attempt gives its room back with the very request that reports it, so the server's record never overlaps.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from attrs import evolve, frozen
+
+from whatsnext_client.engine.pace import HORIZON, Pace
+from whatsnext_client.engine.records import Held, Stage
+from whatsnext_client.engine.room import remaining
+from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, Capacity
+from whatsnext_core.model.limits import MAX_RESULT
+from whatsnext_core.sync import MAX_WANTED, SyncRequest, SyncResponse
+
+TELL_WITHIN: Final = 0.1
+"""Seconds after which the server hears that an attempt runs."""
+GATHER: Final = 0.05
+"""Seconds that ends are gathered for, while the stock of jobs lasts."""
+LINGER: Final = 0.02
+"""Seconds after new jobs before a request is held: they may end at once."""
+LINGER_SHORT: Final = 0.25
+"""The same while jobs are short."""
+RESTATED: Final = 0.5
+"""The same after orders: the server repeats them until they are obeyed."""
+IDLERS: Final = 64
+"""Jobs that need no CPU, at most, at once."""
+MOST_ENDS: Final = 500
+"""Ends in one request."""
+MOST_BYTES: Final = 2 * 2**20
+"""Bytes of results and words in one request, a single larger one apart."""
+
+
+@frozen(kw_only=True)
+class News:
+    """An answer, as the worker's loop takes it in."""
+
+    request: SyncRequest
+    """What was asked."""
+    response: SyncResponse
+    """What was answered."""
+    fresh: tuple[Held, ...]
+    """The attempts that are new."""
+    settled: tuple[Held, ...]
+    """The attempts whose end the server has taken in, or refused for good."""
+
+
+class Ledger:
+    """The attempts of one worker, for its loop and the threads that talk to the server.
+
+    ``changed`` is the lock of everything in here, and is notified when there may be something to say.
+    """
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        total: Capacity,
+        project_ids: tuple[int, ...] | None,
+        slots: int | None = None,
+    ) -> None:
+        self.changed = threading.Condition(threading.Lock())
+        self.pace = Pace()
+        self.held: dict[str, Held] = {}
+        """What the server counts as this worker's, by key."""
+        self.hold_for = 20.0
+        """Seconds that the server may hold a request."""
+        self._session_id = session_id
+        self._total = total
+        self._project_ids = project_ids
+        self._slots = slots
+        self._number = 0
+        self._taking = True
+        self._nudged = True
+        self._prompting: SyncRequest | None = None
+        self._holding: SyncRequest | None = None
+        self._adopted: dict[str, AttemptRef] = {}
+        self._released: dict[str, AttemptRef] = {}
+        self._hold_from = 0.0
+
+    # -- for the worker's loop -----------------------------------------------------------------------------------------
+
+    def adopt(self, attempts: Iterable[Held]) -> None:
+        """Take in what an earlier process of this worker left."""
+        with self.changed:
+            for held in attempts:
+                self.held[held.key] = held
+                self._adopted[held.key] = held.ref
+            self.changed.notify_all()
+
+    def started(self, held: Held, now: float) -> None:
+        """Note that an attempt was handed to its engine, or that it runs there now."""
+        with self.changed:
+            if held.stage is Stage.WAITING:
+                held.stage, held.since = Stage.STARTED, now
+            if held.running and not held.told:
+                held.since = now
+            self.changed.notify_all()
+
+    def ended(self, held: Held, end: AttemptEnd, now: float) -> None:
+        """Note how an attempt ended; ``report`` follows when its output is with the server."""
+        with self.changed:
+            if held.started is not None:
+                self.pace.ended(now, now - held.started, held.allocation.cpu, held.allocation.memory)
+            held.end, held.stage, held.since = end, Stage.ENDED, now
+
+    def report(self, held: Held, now: float) -> None:
+        """Let the end of an attempt be sent."""
+        with self.changed:
+            if held.key in self.held and held.stage is Stage.ENDED:
+                held.stage, held.since = Stage.REPORTABLE, now
+                self.changed.notify_all()
+
+    def mute(self, held: Held) -> None:
+        """Say no more of an attempt that belongs to somebody else, though it still uses what it was given."""
+        with self.changed:
+            held.muted = True
+
+    def drop(self, held: Held) -> None:
+        """Forget an attempt without a word."""
+        with self.changed:
+            self.held.pop(held.key, None)
+            self._adopted.pop(held.key, None)
+            self.changed.notify_all()
+
+    def release(self, held: Held) -> None:
+        """Give an attempt back that was not started."""
+        with self.changed:
+            self.held.pop(held.key, None)
+            self._released[held.key] = held.ref
+            self.changed.notify_all()
+
+    def take_jobs(self, taking: bool) -> None:
+        """Ask for jobs from now on, or no more; a held request that asks for some is called back."""
+        with self.changed:
+            if self._taking != taking:
+                self._taking, self._nudged = taking, True
+                self.changed.notify_all()
+
+    def attempts(self, *stages: Stage) -> list[Held]:
+        """Return the attempts in these stages, in the order in which they came."""
+        with self.changed:
+            return [held for held in self.held.values() if held.stage in stages]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is held, nothing is to be said, and no answer may still bring a job."""
+        with self.changed:
+            claiming = self._claiming is not None
+            return not (self.held or self._released or self._adopted or claiming or self._prompting)
+
+    # -- for the threads that talk to the server -----------------------------------------------------------------------
+
+    def prompt_due(self) -> float | None:
+        """Return when the next prompt request is due, by the monotonic clock; None if there is nothing to say."""
+        untold = [held.since for held in self.held.values() if held.running and not held.told and held.is_live]
+        due = [] if not untold else [min(untold) + TELL_WITHIN]
+        ends = self._ends_due()
+        return min(due if ends is None else [*due, ends], default=None)
+
+    def hold_due(self) -> float | None:
+        """Return when a request may be held, by the monotonic clock; None if something else comes first."""
+        if self._prompting is not None or self._ends_due() is not None or not (self._taking or self.held):
+            return None
+        return self._hold_from
+
+    def compose_prompt(self) -> SyncRequest:
+        """Return the next request that is to be answered at once."""
+        ended = self._batch()
+        for held in ended:
+            held.stage = Stage.SENDING
+        self._nudged = False
+        self._prompting = self._compose(ended, wait=0.0, claims=self._claiming is None)
+        return self._prompting
+
+    def compose_hold(self) -> SyncRequest:
+        """Return the next request that the server may hold."""
+        self._holding = self._compose((), wait=self.hold_for, claims=True)
+        return self._holding
+
+    def answered(self, request: SyncRequest, response: SyncResponse, sent_at: float) -> News:
+        """Take in an answer, and return what the worker's loop has to do about it."""
+        with self.changed:
+            self._landed(request)
+            for ref in request.adopted:
+                self._adopted.pop(_key(ref), None)
+            for ref in request.released:
+                self._released.pop(_key(ref), None)
+            for start in request.running:
+                if held := self.held.get(_key(start)):
+                    held.told = held.told or held.running
+            fresh = self._take_in(response)
+            named: list[AttemptRef | AttemptStart] = [*request.held, *request.adopted]
+            named += [*request.running, *(each.ref for each in fresh)]
+            for name in named:
+                if held := self.held.get(_key(name)):
+                    held.lease_until = max(held.lease_until, sent_at + response.lease)
+            settled = tuple(held for end in request.ended if (held := self.held.pop(_key(end), None)))
+            linger = LINGER_SHORT if self.pace.jobs_are_short else LINGER
+            self._hold_from = time.monotonic() + (linger if fresh else RESTATED if response.orders else 0.0)
+            self.changed.notify_all()
+        return News(request=request, response=response, fresh=fresh, settled=settled)
+
+    def refused(self, request: SyncRequest) -> tuple[Held, ...]:
+        """Take in that the server calls a request malformed, and return the attempts that are given up.
+
+        The ends in it are sent once more without results and words; a second refusal ends that.
+        """
+        with self.changed:
+            self._landed(request)
+            lost = []
+            for end in request.ended:
+                held = self.held.get(_key(end))
+                if held is not None and held.stripped:
+                    lost.append(self.held.pop(held.key))
+                elif held is not None and held.end is not None:
+                    held.stage, held.stripped = Stage.REPORTABLE, True
+                    held.end = evolve(held.end, result=None, message=held.end.message[:200])
+            self.changed.notify_all()
+        return tuple(lost)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _ends_due(self) -> float | None:
+        """Return when ends, or what else cannot wait, are due."""
+        if self._nudged or self._released or self._adopted:
+            return 0.0
+        reportable = [held.since for held in self.held.values() if held.stage is Stage.REPORTABLE]
+        if not reportable:
+            return None
+        waiting = sum(held.stage is Stage.WAITING for held in self.held.values())
+        stocked = waiting > self.pace.stock // 2 and len(reportable) < MOST_ENDS
+        return min(reportable) + (GATHER if stocked else 0.0)
+
+    @property
+    def _claiming(self) -> SyncRequest | None:
+        """The request on its way that asks for jobs."""
+        return next((each for each in (self._prompting, self._holding) if each is not None and each.want), None)
+
+    def _landed(self, request: SyncRequest) -> None:
+        if self._prompting is not None and self._prompting.request == request.request:
+            self._prompting = None
+        if self._holding is not None and self._holding.request == request.request:
+            self._holding = None
+
+    def _compose(self, ended: Collection[Held], *, wait: float, claims: bool) -> SyncRequest:
+        self._number += 1
+        gone = {held.key for held in ended}
+        staying = [held for held in self.held.values() if held.key not in gone]
+        own = [held for held in staying if not held.muted and held.key not in self._adopted]
+        share = self._share_of_short_jobs(staying)
+        free = remaining(
+            self._total,
+            (held.allocation for held in staying),
+            extra_cpu=int(self.pace.stock_cpu * share),
+            extra_memory=int(self.pace.stock_memory * share),
+        )
+        return SyncRequest(
+            session_id=self._session_id,
+            request=self._number,
+            total=self._total,
+            free=free,
+            want=self._wanted(staying, free) if claims and self._taking else 0,
+            wait=wait,
+            project_ids=self._project_ids,
+            running=tuple(held.start for held in own if held.running),
+            held=tuple(held.ref for held in own if not held.running),
+            released=tuple(self._released.values()),
+            adopted=tuple(self._adopted.values()),
+            ended=tuple(held.end for held in ended if held.end is not None),
+        )
+
+    def _share_of_short_jobs(self, staying: Collection[Held]) -> float:
+        """Return the part of the CPUs that no long job has: only there a stock flows off."""
+        if self._slots is not None or self._total.cpu == 0:
+            return 0.0
+        before = time.monotonic() - HORIZON
+        long = sum(held.allocation.cpu for held in staying if held.started is not None and held.started < before)
+        return max(0.0, 1 - long / self._total.cpu)
+
+    def _wanted(self, staying: Collection[Held], free: Capacity) -> int:
+        live = [held for held in staying if held.is_live]
+        if self._slots is not None:
+            return max(0, self._slots - len(live))
+        idlers = sum(held.allocation.cpu == 0 for held in live)
+        return min(MAX_WANTED, free.cpu + max(0, IDLERS - idlers))
+
+    def _batch(self) -> list[Held]:
+        found: list[Held] = []
+        size = 0
+        for held in self.held.values():
+            if held.stage is Stage.REPORTABLE and held.end is not None:
+                size += 200 + len(held.end.message) * 4
+                size += 0 if held.end.result is None else MAX_RESULT
+                if found and (size > MOST_BYTES or len(found) >= MOST_ENDS):
+                    break
+                found.append(held)
+        return found
+
+    def _take_in(self, response: SyncResponse) -> tuple[Held, ...]:
+        now = time.monotonic()
+        fresh = []
+        for assignment in response.assignments:
+            held = Held.from_assignment(assignment, now)
+            if held.key not in self.held and held.key not in self._released:
+                self.held[held.key] = held
+                fresh.append(held)
+        return tuple(fresh)
+
+
+def _key(named: AttemptRef | AttemptStart | AttemptEnd) -> str:
+    return f"{named.job_id}-{named.fence}"

@@ -1,0 +1,218 @@
+"""Sends what jobs write to the server, byte by byte in order, while they run and after.
+
+The files with the output are the spool: while the server is away they simply grow. A thread of its own looks at them,
+so that the loudest job delays nobody else's start or end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from attrs import define
+
+from whatsnext_client.backoff import Backoff
+from whatsnext_client.engine.records import STREAMS, Held
+from whatsnext_client.errors import OffsetError, ServerUnreachableError
+from whatsnext_client.rest import Rest
+from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError, WhatsNextError
+
+_log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 0.5
+"""Seconds between two looks at the files of running jobs."""
+CHUNK: Final = 512 * 1024
+"""Bytes in one request."""
+TURN: Final = 4
+"""Chunks of one stream before the others have their turn."""
+BACKLOG: Final = 64 * 2**20
+"""Bytes that a stream may be behind; of more, the middle is left out."""
+KEPT: Final = 8 * 2**20
+"""Bytes at the end that are kept then."""
+END_WAITS: Final = 5.0
+"""Seconds that the report of an end waits for the output before it."""
+
+
+@define(eq=False)
+class _Stream:
+    """One stream of one attempt."""
+
+    held: Held
+    name: str
+    path: Path
+    offset: int | None
+    """Bytes that the server has; None if that is to be asked."""
+    done: bool = False
+
+    def size(self) -> int:
+        """Return the bytes in the file; 0 if there is none."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    def read(self) -> bytes:
+        """Return the next bytes that the server lacks; none while it is unknown what it has."""
+        if self.offset is None:
+            return b""
+        with self.path.open("rb") as file:
+            file.seek(self.offset + self.held.skipped.get(self.name, 0))
+            return file.read(CHUNK)
+
+    def behind(self) -> int:
+        """Return the bytes that the server lacks; at least 1 if that is unknown."""
+        if self.offset is None:
+            return 1
+        return self.size() - self.offset - self.held.skipped.get(self.name, 0)
+
+
+class LogUploader:
+    """Sends the output of attempts.
+
+    Args:
+        rest: The server's endpoints.
+        on_skip: Called after bytes of an attempt were left out, so that this is remembered.
+        on_sent: Called with an attempt that has ended, when its output is with the server or has waited long enough.
+        on_done: Called with it when nothing is left to send.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        *,
+        on_skip: Callable[[Held], None],
+        on_sent: Callable[[Held], None],
+        on_done: Callable[[Held], None],
+    ) -> None:
+        self._rest = rest
+        self._on_skip = on_skip
+        self._on_sent = on_sent
+        self._on_done = on_done
+        self._streams: dict[str, list[_Stream]] = {}
+        self._ending: dict[str, tuple[Held, float]] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="whatsnext-logs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def follow(self, held: Held, *, fresh: bool) -> None:
+        """Send the output of an attempt from now on; ``fresh`` if the server cannot have any of it yet."""
+        held.logs_done = False
+        streams = [_Stream(held, name, held.logs[name], 0 if fresh else None) for name in STREAMS if name in held.logs]
+        with self._changed:
+            self._streams[held.key] = streams
+
+    def finish(self, held: Held) -> bool:
+        """Note that an attempt has ended, and return whether its output is complete at the server right now.
+
+        If it is not, ``on_sent`` and ``on_done`` follow.
+        """
+        with self._changed:
+            streams = self._streams.get(held.key, ())
+            if all(stream.done or stream.behind() <= 0 for stream in streams):
+                self._streams.pop(held.key, None)
+                held.logs_done = True
+                return True
+            self._ending[held.key] = (held, time.monotonic() + END_WAITS)
+            self._changed.notify()
+        return False
+
+    def drop(self, held: Held) -> None:
+        """Send no more of an attempt."""
+        with self._changed:
+            self._streams.pop(held.key, None)
+            self._ending.pop(held.key, None)
+            held.logs_done = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that ended is left to send."""
+        with self._changed:
+            return not self._ending
+
+    def close(self) -> None:
+        """End; what was not sent stays in its files."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        backoff = Backoff(float("inf"))
+        while True:
+            with self._changed:
+                if not self._closed and not self._ending:
+                    self._changed.wait(LOOK_EVERY if self._streams else None)
+                if self._closed:
+                    return
+                ending = set(self._ending)
+                turns = [stream for key in sorted(self._streams, key=lambda key: key not in ending)
+                         for stream in self._streams[key]]  # fmt: skip
+            try:
+                for stream in turns:
+                    self._send(stream)
+            except WhatsNextError as error:
+                _log.debug("Output could not be sent: %s", error)
+                self._conclude()
+                with self._changed:
+                    if not self._closed:
+                        self._changed.wait(backoff.pause())
+            else:
+                backoff = Backoff(float("inf"))
+                self._conclude()
+
+    def _send(self, stream: _Stream) -> None:
+        """Send some of what the server lacks of a stream."""
+        held = stream.held
+        for _ in range(TURN):
+            behind = stream.behind()
+            if stream.done or behind <= 0 or held.logs_done:
+                return
+            skip = behind - KEPT if stream.offset is not None and behind > BACKLOG else 0
+            try:
+                data = b"\n[whatsnext: %d bytes were left out here]\n" % skip if skip else stream.read()
+                offset = stream.offset or 0
+                size = self._rest.append_log(
+                    held.job_id, stream.name, data, fence=held.fence, offset=offset, retry_for=0
+                )
+                stream.done = bool(data) and size <= offset
+                stream.offset = size
+            except OffsetError as error:
+                stream.done = error.size == stream.offset
+                stream.offset = error.size
+            except (NotFoundError, ConflictError, InvalidError, OSError) as error:
+                if isinstance(error, ServerUnreachableError):
+                    raise
+                _log.info("No more output of %s is sent: %s", held, error)
+                stream.done = True
+            else:
+                if skip:
+                    before = held.skipped.get(stream.name, 0)
+                    held.skipped = {**held.skipped, stream.name: before + skip - len(data)}
+                    self._on_skip(held)
+
+    def _conclude(self) -> None:
+        """Tell of the attempts that ended and whose output is complete, or has waited long enough."""
+        sent, done = [], []
+        with self._changed:
+            for key, (held, deadline) in list(self._ending.items()):
+                complete = all(stream.done or stream.behind() <= 0 for stream in self._streams.get(key, ()))
+                if complete:
+                    self._streams.pop(key, None)
+                    del self._ending[key]
+                    held.logs_done = True
+                    done.append(held)
+                elif time.monotonic() > deadline:
+                    self._ending[key] = (held, float("inf"))
+                    sent.append(held)
+        for held in sent:
+            self._on_sent(held)
+        for held in done:
+            self._on_done(held)

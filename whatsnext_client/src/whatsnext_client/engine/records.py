@@ -1,0 +1,248 @@
+"""What a worker remembers of an attempt: in memory while it holds it, on disk so that a restart loses nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
+from whatsnext_core.model import Allocation, Assignment, AttemptEnd, AttemptRef, AttemptStart, Cause
+
+STREAMS: Final = ("stdout", "stderr")
+
+
+class Stage(Enum):
+    """How far an attempt has come on this worker."""
+
+    WAITING = "waiting"
+    """Claimed, and not started: there is no room yet."""
+    STARTED = "started"
+    """Handed to the engine, and not ended."""
+    ENDED = "ended"
+    """It has ended, and its output is still on the way to the server."""
+    REPORTABLE = "reportable"
+    """Its end can be sent."""
+    SENDING = "sending"
+    """Its end is being sent."""
+
+
+@frozen(kw_only=True)
+class Record:
+    """What is kept on disk of an attempt from its start until the server has confirmed its end."""
+
+    job_id: int
+    """The job."""
+    fence: int
+    """The attempt's fence."""
+    name: str
+    """Name of the job."""
+    formatter: str
+    """The formatter that started it: only one of the same kind understands the handle."""
+    allocation: Allocation
+    """What it was given of the client."""
+    signal: str
+    """The signal that asks it to end."""
+    grace: float
+    """Seconds between that signal and SIGKILL."""
+    timeout: float | None
+    """Seconds that it may run."""
+    started_at: float
+    """When it began to run, by the clock of this machine, in seconds since 1970; 0 if the engine has it wait."""
+    handle: Mapping[str, Any] | None
+    """What finds it again on its engine; None if it never got there."""
+    logs: Mapping[str, str]
+    """For each stream, the file with its output."""
+    result_file: str | None = None
+    """The file in which it may leave its result."""
+    skipped: Mapping[str, int] = field(factory=dict)
+    """For each stream, by how many bytes the server's copy is shorter than the file."""
+    stopping: Cause | None = None
+    """Why this worker began to end it, if it did."""
+    end: AttemptEnd | None = None
+    """How it ended, if it did."""
+    confirmed: bool = False
+    """Whether the server has taken in the end, and only output is left to send."""
+
+    @property
+    def key(self) -> str:
+        """Its name among the attempts of the server."""
+        return f"{self.job_id}-{self.fence}"
+
+    def to_bytes(self) -> bytes:
+        """Return the record as it is written to disk."""
+        return json.dumps(to_json(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Record:
+        """Return the record that was written; InvalidError if it is none."""
+        return from_json(json.loads(data), cls, what="record of an attempt", converter=_CONVERTER)
+
+
+_CONVERTER: Final = ignoring_extra_keys(Record)
+
+
+@define(kw_only=True, eq=False)
+class Held:
+    """An attempt that this worker holds."""
+
+    job_id: int
+    """The job."""
+    fence: int
+    """The attempt's fence."""
+    name: str
+    """Name of the job."""
+    allocation: Allocation
+    """What it was given of the client."""
+    signal: str
+    """The signal that asks it to end."""
+    grace: float
+    """Seconds between that signal and SIGKILL."""
+    timeout: float | None
+    """Seconds that it may run."""
+    assignment: Assignment | None = None
+    """All of the job and its task; None for an adopted attempt."""
+    stage: Stage = Stage.WAITING
+    """How far it has come."""
+    handle: Mapping[str, Any] | None = None
+    """What finds it again on its engine."""
+    running: bool = False
+    """Whether it runs, rather than wait in the engine's queue."""
+    told: bool = False
+    """Whether the server knows that it runs."""
+    since: float = 0.0
+    """When it came into its present stage, by the monotonic clock."""
+    started: float | None = None
+    """When it began to run, by the monotonic clock."""
+    started_at: float = 0.0
+    """The same by the clock of this machine, in seconds since 1970."""
+    lease_until: float = 0.0
+    """Until when the server surely keeps it for this worker, by the monotonic clock."""
+    stopping: Cause | None = None
+    """Why this worker began to end it."""
+    kill_at: float | None = None
+    """When to use force, should the engine not have done so."""
+    muted: bool = False
+    """Whether it belongs to somebody else by now, so that nothing is reported."""
+    logs: dict[str, Path] = field(factory=dict)
+    """For each stream, the file with its output."""
+    skipped: dict[str, int] = field(factory=dict)
+    """For each stream, by how many bytes the server's copy is shorter than the file."""
+    result_file: Path | None = None
+    """The file in which it may leave its result."""
+    logs_done: bool = True
+    """Whether all its output is with the server."""
+    end: AttemptEnd | None = None
+    """How it ended."""
+    stripped: bool = False
+    """Whether the server refused its end once, so that it is sent without result and words."""
+    confirmed: bool = False
+    """Whether the server has taken in the end."""
+    on_disk: bool = False
+    """Whether there is a record of it."""
+    adopted: bool = False
+    """Whether an earlier process of this worker started it."""
+
+    @classmethod
+    def from_assignment(cls, assignment: Assignment, now: float) -> Held:
+        """Return the attempt that the server has just given to this worker."""
+        job, task = assignment.job, assignment.task
+        return cls(
+            job_id=job.id,
+            fence=assignment.fence,
+            name=job.name,
+            allocation=assignment.allocation,
+            signal=task.signal,
+            grace=task.grace,
+            timeout=job.timeout if job.timeout is not None else task.timeout,
+            assignment=assignment,
+            since=now,
+        )
+
+    @classmethod
+    def from_record(cls, record: Record, now: float, clock: float) -> Held:
+        """Return the attempt that an earlier process of this worker left."""
+        return cls(
+            job_id=record.job_id,
+            fence=record.fence,
+            name=record.name,
+            allocation=record.allocation,
+            signal=record.signal,
+            grace=record.grace,
+            timeout=record.timeout,
+            stage=Stage.STARTED,
+            handle=record.handle,
+            running=record.started_at > 0,
+            told=True,
+            since=now,
+            started=now - max(0.0, clock - record.started_at) if record.started_at else None,
+            started_at=record.started_at,
+            stopping=record.stopping,
+            logs={stream: Path(path) for stream, path in record.logs.items()},
+            skipped=dict(record.skipped),
+            logs_done=False,
+            end=record.end,
+            result_file=None if record.result_file is None else Path(record.result_file),
+            confirmed=record.confirmed,
+            on_disk=True,
+            adopted=True,
+        )
+
+    @property
+    def key(self) -> str:
+        """Its name among the attempts of the server."""
+        return f"{self.job_id}-{self.fence}"
+
+    @property
+    def ref(self) -> AttemptRef:
+        """Its name in a message."""
+        return AttemptRef(job_id=self.job_id, fence=self.fence)
+
+    @property
+    def start(self) -> AttemptStart:
+        """The report that it runs."""
+        return AttemptStart(job_id=self.job_id, fence=self.fence, handle=self.handle)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it uses what it was given."""
+        return self.stage in (Stage.WAITING, Stage.STARTED)
+
+    @property
+    def deadline(self) -> float | None:
+        """When it must be ended, by the monotonic clock; None if it may go on, or is being ended already."""
+        if self.started is None or self.timeout is None or self.stopping is not None:
+            return None
+        return self.started + self.timeout
+
+    def runs_since(self, now: float, clock: float) -> None:
+        """Note that it runs, since ``now`` by the monotonic clock, which is ``clock`` by that of the machine."""
+        self.running, self.started, self.started_at = True, now, clock
+
+    def record(self, formatter: str) -> Record:
+        """Return what is kept of it on disk."""
+        return Record(
+            job_id=self.job_id,
+            fence=self.fence,
+            name=self.name,
+            formatter=formatter,
+            allocation=self.allocation,
+            signal=self.signal,
+            grace=self.grace,
+            timeout=self.timeout,
+            started_at=self.started_at,
+            handle=self.handle,
+            logs={stream: str(path) for stream, path in self.logs.items()},
+            result_file=None if self.result_file is None else str(self.result_file),
+            skipped=self.skipped,
+            stopping=self.stopping,
+            end=self.end,
+            confirmed=self.confirmed,
+        )
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} ({self.name}), attempt {self.fence}"

@@ -1,0 +1,238 @@
+"""Runs attempts on an engine: starts them, watches them, ends them, and says how they ended.
+
+All methods are called from the worker's loop. The engine is somebody else's code: whatever it raises is the failure of
+one job, or a warning, and never the end of the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from whatsnext_client.engine.ends import end_of, failure
+from whatsnext_client.engine.folder import StateFolder
+from whatsnext_client.engine.records import STREAMS, Held, Record
+from whatsnext_client.engine.surroundings import Surroundings
+from whatsnext_core.errors import WhatsNextError
+from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, Invocation
+from whatsnext_core.formatting.contract import Announcer
+from whatsnext_core.formatting.environment import result_file
+from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
+
+_log = logging.getLogger(__name__)
+
+PATIENCE: Final = 10.0
+"""Seconds beyond the grace after which an engine that does not end an execution is told to kill it."""
+STOPPING_POLL: Final = 0.1
+"""Seconds between two looks at executions that are being ended."""
+FASTEST_POLL: Final = 0.05
+"""Seconds after a start until the first look, at an engine that does not say when there is news."""
+SLOWEST_POLL: Final = 2.0
+"""Seconds between two looks at such an engine, at most."""
+SAFETY_POLL: Final = 5.0
+"""Seconds between two looks at an engine that does."""
+COMPLAIN_EVERY: Final = 60.0
+"""Seconds between two warnings of the same kind."""
+
+
+class Runner:
+    """The attempts of one worker on one engine."""
+
+    def __init__(self, engine: Engine, folder: StateFolder, surroundings: Surroundings) -> None:
+        self.live: dict[str, Held] = {}
+        """The attempts on the engine, by key."""
+        self._engine = engine
+        self._folder = folder
+        self._surroundings = surroundings
+        self._formatter = f"{type(engine).__module__}.{type(engine).__qualname__}"
+        self._announces = False
+        self._interval = FASTEST_POLL
+        self._next_poll = 0.0
+        self._complained = float("-inf")
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    def start(self, held: Held) -> AttemptEnd | None:
+        """Start an attempt; returns None if that went well, and how it ended if not."""
+        name = type(self._engine).__name__
+        try:
+            invocation = self._prepared(held)
+        except OSError as error:
+            return failure(held, Cause.ENGINE, f"The scratch directory of the job cannot be made: {error}.")
+        except WhatsNextError as error:
+            return failure(held, Cause.FORMAT_ERROR, str(error))
+        except Exception as error:  # noqa: BLE001 - a stranger's formatter
+            return failure(held, Cause.FORMAT_ERROR, f"{name} made no command: {type(error).__name__}: {error}")
+        try:
+            held.handle = dict(self._engine.start(invocation))
+            files = self._engine.logs(held.handle)
+            AttemptStart(job_id=held.job_id, fence=held.fence, handle=held.handle)
+        except Exception as error:  # noqa: BLE001 - a stranger's engine
+            if held.handle is not None:
+                self._tell(held, self._engine.kill)
+            words = f"{error}" if isinstance(error, WhatsNextError) else f"{type(error).__name__}: {error}"
+            return failure(held, Cause.ENGINE, f"{name} could not start it: {words}")
+        held.logs = dict(zip(STREAMS, (files.stdout, files.stderr), strict=True))
+        if self._announces and self._state(held) is not ExecutionState.WAITING:
+            held.runs_since(time.monotonic(), time.time())
+        self.live[held.key] = held
+        self._look_soon(FASTEST_POLL)
+        self.remember(held)
+        return None
+
+    def adopt(self, record: Record, held: Held) -> AttemptEnd | None:
+        """Go on with what an earlier process started; returns how it ended if it has gone without a trace."""
+        message = "The worker was restarted, and what it had started has gone without a trace."
+        try:
+            if record.handle is not None and self._engine.adopt(record.handle):
+                self.live[held.key] = held
+                self._look_soon()
+                return None
+        except Exception as error:  # noqa: BLE001 - a stranger's engine
+            message = f"The worker was restarted, and its engine cannot find the job: {type(error).__name__}: {error}"
+        return failure(held, Cause.LOST, message)
+
+    def understands(self, record: Record) -> bool:
+        """Return whether the record was left by a worker with a formatter of the same kind."""
+        return record.formatter == self._formatter
+
+    def remember(self, held: Held) -> None:
+        """Write down what is known of an attempt."""
+        try:
+            self._folder.save(held.record(self._formatter))
+            held.on_disk = True
+        except OSError as error:
+            self._complain("The state of %s cannot be written: %s", held, error)
+
+    # -- watching ------------------------------------------------------------------------------------------------------
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Return what becomes readable when there is news of the attempts."""
+        if not self.live:
+            return ()
+        try:
+            descriptor = descriptor_of(self._engine)
+        except Exception as error:  # noqa: BLE001 - a stranger's engine
+            self._complain("The engine gives no descriptor to wait on: %s", error)
+            descriptor = None
+        self._announces = descriptor is not None
+        return () if descriptor is None else (descriptor,)
+
+    def next_look(self) -> float:
+        """Return when the attempts are to be looked at, whatever else happens, by the monotonic clock."""
+        if not self.live:
+            return float("inf")
+        moments = [moment for held in self.live.values() for moment in (held.deadline, held.kill_at) if moment]
+        return min([*moments, self._next_poll])
+
+    def look(self, *, now: float) -> list[tuple[Held, AttemptEnd]]:
+        """Return the attempts that ended.
+
+        Those that have run for too long are asked to end, and those that did not heed it are killed.
+        """
+        if not self.live:
+            return []
+        for held in list(self.live.values()):
+            if held.deadline is not None and now >= held.deadline:
+                self.stop(held, Cause.TIMEOUT)
+            if held.kill_at is not None and now >= held.kill_at:
+                self.kill(held)
+        if not self._announces and now < self._next_poll:
+            return []
+        ended = []
+        for key, execution in self._poll(self.live).items():
+            held_now = self.live.get(key)
+            if held_now is None:
+                continue
+            if execution.state is ExecutionState.ENDED:
+                del self.live[key]
+                ended.append((held_now, end_of(held_now, execution)))
+            elif execution.state is ExecutionState.RUNNING and not held_now.running:
+                held_now.runs_since(now, time.time())
+                self.remember(held_now)
+        self._schedule(now, progress=bool(ended))
+        return ended
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def stop(self, held: Held, cause: Cause) -> None:
+        """Begin to end an attempt with its task's signal and grace; its end is told later, with this cause."""
+        if held.stopping is not None:
+            return
+        held.stopping = cause
+        held.kill_at = time.monotonic() + held.grace + PATIENCE
+        self._look_soon()
+        self.remember(held)
+        _log.info("Ending %s: %s", held, cause)
+        self._tell(held, lambda handle: self._engine.cancel(handle, held.signal, held.grace))
+
+    def kill(self, held: Held) -> None:
+        """End an attempt by force."""
+        held.stopping = held.stopping or Cause.LOST
+        held.kill_at = time.monotonic() + PATIENCE
+        self._look_soon()
+        self._tell(held, self._engine.kill)
+
+    def forget(self, held: Held) -> None:
+        """Release all that is kept of an attempt; the server knows how it ended."""
+        self.live.pop(held.key, None)
+        self._tell(held, self._engine.forget)
+        if held.on_disk:
+            self._folder.forget(held.key)
+        self._folder.discard(held.key)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _prepared(self, held: Held) -> Invocation:
+        assert held.assignment is not None, "an adopted attempt is not started"  # noqa: S101 - a promise of the loop
+        context = self._surroundings.context(held.assignment, self._folder.scratch(held.key))
+        held.result_file = result_file(context)
+        return self._surroundings.complete(self._engine.prepare(context), context)
+
+    def _poll(self, attempts: Mapping[str, Held]) -> dict[str, Execution]:
+        handles: dict[str, Handle] = {key: held.handle for key, held in attempts.items() if held.handle is not None}
+        try:
+            return dict(self._engine.poll(handles))
+        except Exception as error:  # noqa: BLE001 - a stranger's engine
+            self._complain("The engine does not say how the jobs stand: %s: %s", type(error).__name__, error)
+            return {}
+
+    def _state(self, held: Held) -> ExecutionState | None:
+        execution = self._poll({held.key: held}).get(held.key)
+        return None if execution is None else execution.state
+
+    def _look_soon(self, pause: float = 0.0) -> None:
+        self._interval = FASTEST_POLL
+        self._next_poll = min(self._next_poll, time.monotonic() + pause) if self.live else 0.0
+
+    def _schedule(self, now: float, *, progress: bool) -> None:
+        """Set when to look again if nothing happens."""
+        if any(held.stopping for held in self.live.values()):
+            pause = STOPPING_POLL
+        elif self._announces and not any(held.adopted for held in self.live.values()):
+            pause = SAFETY_POLL
+        else:
+            self._interval = FASTEST_POLL if progress else min(self._interval * 1.5, SLOWEST_POLL)
+            pause = self._interval
+        self._next_poll = now + pause
+
+    def _tell(self, held: Held, what: Callable[[Handle], None]) -> None:
+        if held.handle is None:
+            return
+        try:
+            what(held.handle)
+        except Exception as error:  # noqa: BLE001 - a stranger's engine
+            self._complain("The engine failed at %s: %s: %s", held, type(error).__name__, error)
+
+    def _complain(self, message: str, *details: object) -> None:
+        if time.monotonic() - self._complained > COMPLAIN_EVERY:
+            self._complained = time.monotonic()
+            _log.warning(message, *details)
+
+
+def descriptor_of(engine: Engine) -> int | None:
+    """Return the descriptor that is readable while the engine has news; None if it does not say by itself."""
+    descriptor = engine.fileno() if isinstance(engine, Announcer) else None
+    return None if descriptor is None or descriptor < 0 else descriptor

@@ -1,0 +1,405 @@
+"""The loop of a worker: takes jobs that fit, runs as many at once as there is room for, and reports how they ended."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from attrs import evolve, frozen
+
+from whatsnext_client.engine.adoption import Legacy, take_over
+from whatsnext_client.engine.emptiness import may_get_work
+from whatsnext_client.engine.ends import failure
+from whatsnext_client.engine.exchange import Exchange
+from whatsnext_client.engine.folder import StateFolder
+from whatsnext_client.engine.ledger import Ledger, News
+from whatsnext_client.engine.logs import LogUploader
+from whatsnext_client.engine.records import Held, Stage
+from whatsnext_client.engine.room import covers
+from whatsnext_client.engine.runner import Runner
+from whatsnext_client.engine.surroundings import Surroundings
+from whatsnext_client.engine.waking import Waker
+from whatsnext_client.errors import ServerUnreachableError
+from whatsnext_client.rest import Rest
+from whatsnext_core.errors import WhatsNextError
+from whatsnext_core.formatting import Engine
+from whatsnext_core.model import AttemptEnd, Capacity, Cause
+from whatsnext_core.model.limits import MAX_CPU
+from whatsnext_core.resources import give_back, numbered_devices, take
+from whatsnext_core.sync import MAX_WAIT, Order, OrderKind
+
+_log = logging.getLogger(__name__)
+
+STALE: Final = 2.0
+"""Seconds after which a job that waits here for room is given back, so that another worker can take it."""
+MARGIN: Final = 1.0
+"""Seconds before the end of a lease from which on no job is started under it."""
+FAREWELL: Final = 10.0
+"""Seconds that a worker that leaves waits for a server that is away."""
+OUTAGE: Final = 300.0
+"""Seconds that a worker without jobs waits for a server that is away, unless it runs for ever."""
+SHORTEST_HOLD: Final = 0.1
+"""Seconds that a request is held at least."""
+PRETENDED: Final = 64
+"""Accelerators that jobs may need at most of a worker that takes them whatever they need."""
+HARDEN_AFTER: Final = 5.0
+"""Seconds of an outage after which what is spooled is made safe from a power cut."""
+
+
+@frozen(kw_only=True)
+class WorkPlan:
+    """What a worker shall do."""
+
+    total: Capacity
+    """What it offers."""
+    project_names: Mapping[int, str]
+    """The projects whose jobs it takes, id to name."""
+    run_forever: bool = False
+    """Whether it waits for more when the queue is empty."""
+    poll_interval: float = 5.0
+    """Seconds between two looks whether a queue with nothing for this worker is worth waiting for."""
+    use_resource_filter: bool = True
+    """Whether jobs are taken by what they need; if not, as many at once as there are CPUs."""
+    idle_time: float | None = None
+    """Seconds without a job after which it leaves; None for never."""
+    lifetime: float | None = None
+    """Seconds after which it takes no more jobs; None for never."""
+
+    @property
+    def offered(self) -> Capacity:
+        """What the server is told that there is."""
+        if self.use_resource_filter:
+            return self.total
+        return evolve(self.total, cpu=MAX_CPU, memory=None, devices=numbered_devices(PRETENDED))
+
+
+class Worker:
+    """One run of a worker, from its start until it leaves.
+
+    Args:
+        rest: The server's endpoints.
+        folder: The worker's state directory.
+        engine: The formatter that runs the jobs.
+        plan: What to do.
+        register: Registers the worker, on a server that has forgotten it.
+    """
+
+    def __init__(
+        self, rest: Rest, folder: StateFolder, engine: Engine, plan: WorkPlan, *, register: Callable[[], None]
+    ) -> None:
+        self.count = 0
+        """Attempts that were executed and have ended."""
+        self._rest = rest
+        self._folder = folder
+        self._plan = plan
+        self._free = plan.total
+        self._waiting: deque[Held] = deque()
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._waker = Waker()
+        self._draining = False
+        self._aborting = False
+        self._empty = False
+        self._fatal: Exception | None = None
+        self._began = self._busy_at = time.monotonic()
+        self._hardened = False
+        self._ledger = Ledger(
+            session_id=secrets.token_hex(16),
+            total=plan.offered,
+            project_ids=tuple(plan.project_names) or None,
+            slots=None if plan.use_resource_filter else max(1, plan.total.cpu),
+        )
+        surroundings = Surroundings(
+            server=rest.transport.address.url,
+            client_id=folder.client_id,
+            project_names=plan.project_names,
+            deals_devices=bool(plan.total.devices),
+            filters=plan.use_resource_filter,
+        )
+        self._runner = Runner(engine, folder, surroundings)
+        self._logs = LogUploader(
+            rest,
+            on_skip=lambda held: self._post(lambda: self._runner.remember(held)),
+            on_sent=lambda held: self._post(lambda: self._ledger.report(held, time.monotonic())),
+            on_done=lambda held: self._post(lambda: self._logs_done(held)),
+        )
+        self._exchange = Exchange(
+            rest,
+            folder.client_id,
+            self._ledger,
+            register=register,
+            on_news=lambda news: self._post(lambda: self._take_news(news)),
+            on_given_up=lambda lost: self._post(lambda: self._give_up(lost)),
+            on_fatal=lambda error: self._post(lambda: self._fail(error)),
+        )
+
+    # -- for other threads and signal handlers -------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take no more jobs, and leave when those that run have ended."""
+        self._draining = True
+        self._waker.wake()
+
+    def abort(self) -> None:
+        """Do that, and end those that run; their jobs return to the queue."""
+        self._draining = self._aborting = True
+        self._waker.wake()
+
+    def live(self) -> list[Held]:
+        """Return the attempts that run now."""
+        return self._ledger.attempts(Stage.STARTED)
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Work until there is a reason to leave, and return how many jobs were executed.
+
+        Raises:
+            WorkerError: another process is this worker now, or the server does not understand it.
+            ServerUnreachableError: the server has been away for long, and nothing runs.
+        """
+        try:
+            self._inherit(take_over(self._folder, self._runner))
+            self._logs.start()
+            self._exchange.start()
+            while not self._is_done():
+                self._step()
+        finally:
+            self._exchange.close()
+            self._logs.close()
+            self._waker.close()
+        if self._fatal is not None:
+            raise self._fatal
+        return self.count
+
+    def _step(self) -> None:
+        """Do all that is to be done now, then sleep until something happens."""
+        while not self._inbox.empty():
+            self._inbox.get()()
+        self._obey()
+        self._start_waiting()
+        for held, end in self._runner.look(now=time.monotonic()):
+            self._ended(held, end)
+        if self._inbox.empty() and not self._is_done():
+            self._waker.sleep(self._next_step() - time.monotonic(), *self._runner.descriptors())
+
+    def _next_step(self) -> float:
+        """Return when there is something to do though nothing happens, by the monotonic clock."""
+        moments = [self._runner.next_look()]
+        moments += [held.since + STALE for held in self._waiting]
+        if self._plan.lifetime is not None and not self._draining:
+            moments.append(self._began + self._plan.lifetime)
+        if self._plan.idle_time is not None and not self._draining:
+            moments.append(self._busy_at + self._plan.idle_time)
+        if self._exchange.failing_since is not None:
+            moments.append(time.monotonic() + 1.0)
+        return min(moments)
+
+    def _is_done(self) -> bool:
+        if self._fatal is not None:
+            return True
+        if self._runner.live or self._waiting:
+            return False
+        if (self._draining or self._empty) and self._ledger.is_clear and self._logs.is_idle:
+            return True
+        return self._is_cut_off()
+
+    def _is_cut_off(self) -> bool:
+        """Return whether the worker leaves because the server is away; what it has to report stays on disk."""
+        since = self._exchange.failing_since
+        away = 0.0 if since is None else time.monotonic() - since
+        if self._draining or self._empty:
+            return away > FAREWELL
+        if away > OUTAGE and not self._plan.run_forever:
+            self._fatal = ServerUnreachableError(
+                f"The server at {self._rest.transport.address} has been away for {away:.0f} seconds, "
+                f"and no job of this worker runs any more."
+            )
+        return self._fatal is not None
+
+    def _obey(self) -> None:
+        """Do what was asked for by flags and by time."""
+        now = time.monotonic()
+        if self._runner.live or self._waiting:
+            self._busy_at = now
+        if self._plan.lifetime is not None and now > self._began + self._plan.lifetime:
+            self._draining = True
+        if self._plan.idle_time is not None and now > self._busy_at + self._plan.idle_time:
+            self._draining = True
+        if self._draining:
+            self._ledger.take_jobs(False)
+            while self._waiting:
+                self._give_back(self._waiting.popleft())
+        if self._aborting:
+            for held in list(self._runner.live.values()):
+                self._runner.stop(held, Cause.LOST)
+        since = self._exchange.failing_since
+        if since is None:
+            self._hardened = False
+        elif not self._hardened and now > since + HARDEN_AFTER:
+            self._hardened = True
+            self._folder.harden(self._ledger.held)
+
+    # -- jobs that come ------------------------------------------------------------------------------------------------
+
+    def _inherit(self, legacy: Legacy) -> None:
+        """Take in what an earlier process of this worker left."""
+        self._ledger.adopt([*legacy.running, *(held for held, _ in legacy.ended)])
+        for held in legacy.running:
+            self._free = take(self._free, held.allocation)
+            self._logs.follow(held, fresh=False)
+        for held, end in legacy.ended:
+            self._logs.follow(held, fresh=False)
+            self._conclude(held, end)
+        for held in legacy.confirmed:
+            self._logs.follow(held, fresh=False)
+            if self._logs.finish(held):
+                self._runner.forget(held)
+
+    def _take_news(self, news: News) -> None:
+        response = news.response
+        longest = response.interval if self._plan.run_forever else min(response.interval, self._plan.poll_interval)
+        self._ledger.hold_for = max(SHORTEST_HOLD, min(longest, MAX_WAIT))
+        for held in news.fresh:
+            _log.debug("Got %s", held)
+            self._waiting.append(held)
+        for outcome in response.outcomes:
+            if not outcome.accepted:
+                _log.info(
+                    "The end of job %d, attempt %d did not count: %s", outcome.job_id, outcome.fence, outcome.reason
+                )
+        for held in news.settled:
+            self._settle(held)
+        for order in response.orders:
+            self._follow(order)
+        self._judge(news)
+
+    def _judge(self, news: News) -> None:
+        """Note whether the queue is empty, as this worker sees it."""
+        if self._plan.run_forever or self._draining:
+            return
+        if news.fresh:
+            self._empty = False
+            self._ledger.take_jobs(True)
+        elif not (self._ledger.held or self._waiting):
+            self._empty = news.response.num_pending == 0 or (news.request.want > 0 and not self._may_get_work())
+            self._ledger.take_jobs(not self._empty)
+
+    def _may_get_work(self) -> bool:
+        try:
+            return may_get_work(self._rest, self._plan.project_names, self._plan.offered)
+        except WhatsNextError as error:
+            _log.debug("Could not look whether the queue is empty: %s", error)
+            return True
+
+    def _follow(self, order: Order) -> None:
+        if order.kind is OrderKind.DRAIN:
+            self._draining = True
+            return
+        held = self._ledger.held.get(f"{order.job_id}-{order.fence}")
+        if held is None:
+            return
+        if held.stage is Stage.STARTED:
+            if order.kind is OrderKind.CANCEL:
+                self._runner.stop(held, Cause.CANCELLED)
+            else:
+                _log.warning("%s belongs to somebody else now and is killed", held)
+                self._ledger.mute(held)
+                self._runner.kill(held)
+        elif held.stage is Stage.WAITING and order.kind is OrderKind.CANCEL:
+            self._waiting.remove(held)
+            self._conclude(held, failure(held, Cause.CANCELLED, "It was cancelled before it had started."))
+        elif order.kind is OrderKind.KILL:
+            self._give_up((held,))
+            if held in self._waiting:
+                self._waiting.remove(held)
+
+    def _start_waiting(self) -> None:
+        """Start what there is room for, first come, first served."""
+        while self._waiting:
+            held, now = self._waiting[0], time.monotonic()
+            if now > held.lease_until - MARGIN:
+                _log.info("The lease of %s is over before there was room for it", held)
+                self._ledger.drop(self._waiting.popleft())
+            elif self._has_room(held):
+                self._waiting.popleft()
+                self._start(held)
+            elif now > held.since + STALE:
+                self._give_back(self._waiting.popleft())
+            else:
+                return
+
+    def _has_room(self, held: Held) -> bool:
+        if not self._plan.use_resource_filter:
+            return len(self._runner.live) < max(1, self._plan.total.cpu)
+        return covers(self._free, held.allocation)
+
+    def _give_back(self, held: Held) -> None:
+        _log.info("Giving %s back: there is no room for it", held)
+        self._ledger.release(held)
+
+    def _start(self, held: Held) -> None:
+        self._free = take(self._free, held.allocation)
+        end = self._runner.start(held)
+        if end is not None:
+            self._ended(held, end)
+            return
+        _log.info("Started %s", held)
+        self._ledger.started(held, time.monotonic())
+        self._logs.follow(held, fresh=True)
+
+    # -- jobs that go --------------------------------------------------------------------------------------------------
+
+    def _ended(self, held: Held, end: AttemptEnd) -> None:
+        self._free = give_back(self._free, held.allocation)
+        if held.muted:
+            self._give_up((held,))
+            return
+        self.count += held.handle is not None
+        _log.info("Ended %s: %s", held, "completed" if end.succeeded else f"{end.cause}: {end.message}")
+        self._conclude(held, end)
+
+    def _conclude(self, held: Held, end: AttemptEnd) -> None:
+        """Report how an attempt ended, after its output if that does not take long."""
+        now = time.monotonic()
+        self._ledger.ended(held, end, now)
+        if held.handle is not None:
+            self._runner.remember(held)
+        if self._logs.finish(held):
+            self._ledger.report(held, now)
+
+    def _settle(self, held: Held) -> None:
+        """Forget an attempt whose end the server has taken in, as soon as it has the output too."""
+        held.confirmed = True
+        if held.logs_done:
+            self._runner.forget(held)
+        else:
+            self._runner.remember(held)
+
+    def _logs_done(self, held: Held) -> None:
+        if held.confirmed:
+            self._runner.forget(held)
+        else:
+            self._ledger.report(held, time.monotonic())
+
+    def _give_up(self, attempts: tuple[Held, ...]) -> None:
+        """Forget attempts without a word."""
+        for held in attempts:
+            self._ledger.drop(held)
+            self._logs.drop(held)
+            self._runner.forget(held)
+
+    def _fail(self, error: Exception) -> None:
+        """End the worker, and what it runs: it may not go on, and nobody would watch over it."""
+        if self._fatal is None:
+            self._fatal = error
+            for held in list(self._runner.live.values()):
+                self._runner.kill(held)
+
+    def _post(self, message: Callable[[], None]) -> None:
+        self._inbox.put(message)
+        self._waker.wake()
