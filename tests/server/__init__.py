@@ -1,0 +1,1 @@
+"""Tests of the server, against real HTTP on the loopback interface."""
