@@ -12,6 +12,7 @@ import pickle
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -43,11 +44,7 @@ class JournalStorage(MemoryStorage):
     def __init__(self, path: Path, *, sync: bool = True) -> None:
         super().__init__()
         self._sync = sync
-        try:
-            self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StorageError(f"The journal {path} cannot be opened, or another server has it: {error}.") from error
+        self._file = open_alone(path)
         self._size = self._replay()
         self._file.truncate(self._size)
 
@@ -121,6 +118,20 @@ class Recorder:
             return method(*positional, **named)
 
         return call
+
+
+def open_alone(path: Path) -> FileIO:
+    """Return the open file, which no other process has; StorageError if that cannot be."""
+    try:
+        file = path.open("r+b" if path.exists() else "w+b", buffering=0)
+    except OSError as error:
+        raise StorageError(f"The journal {path} cannot be opened: {error.strerror}.") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StorageError(f"The journal {path} is in use; stop the other server first.") from error
+    return file
 
 
 def open_journal(url: str, config: JournalConfig | None) -> JournalStorage:

@@ -1,5 +1,6 @@
 """The journal storage does what a storage must, and remembers it."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +9,34 @@ from storage_journal import JournalStorage, open_journal
 
 from whatsnext_core.errors import ConfigurationError, StorageError
 from whatsnext_core.storage import Page, Storage
+from whatsnext_core.testing import StorageConformance
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class TestJournalStorage(StorageConformance):
+    """Every scenario that a storage must pass."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Iterator[JournalStorage]:
+        """An empty storage."""
+        storage = JournalStorage(tmp_path / "q.journal", sync=False)
+        yield storage
+        storage.close()
+
+    @pytest.fixture
+    def reopen(self, storage: JournalStorage, tmp_path: Path) -> Iterator[Callable[[], Storage]]:
+        """What closes the storage, and opens it again."""
+        opened: list[Storage] = []
+
+        def reopen() -> Storage:
+            storage.close()
+            opened.append(JournalStorage(tmp_path / "q.journal", sync=False))
+            return opened[-1]
+
+        yield reopen
+        for each in opened:
+            each.close()
 
 
 def projects(storage: Storage) -> list[str]:
@@ -54,9 +81,14 @@ def test_a_transaction_that_was_cut_off_is_forgotten(tmp_path: Path) -> None:
 
 def test_two_servers_do_not_share_a_journal(tmp_path: Path) -> None:
     storage = JournalStorage(tmp_path / "q.journal")
-    with pytest.raises(StorageError, match="another server has it"):
+    with pytest.raises(StorageError, match="stop the other server first"):
         JournalStorage(tmp_path / "q.journal")
     storage.close()
+
+
+def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be opened: No such file or directory"):
+        JournalStorage(tmp_path / "nowhere" / "q.journal")
 
 
 @pytest.mark.parametrize("url", ["journal:", "journal://host/q"])
