@@ -19,6 +19,7 @@ from whatsnext_client.errors import WorkerError
 from whatsnext_client.interrupts import interrupted_by_signals
 from whatsnext_client.project import Project
 from whatsnext_client.resource import Resource
+from whatsnext_client.server import Server
 from whatsnext_core.converters import to_json
 from whatsnext_core.errors import ConflictError, InvalidError, WhatsNextError
 from whatsnext_core.formatting import Engine
@@ -35,7 +36,7 @@ class Client:
     Args:
         entity: Who it belongs to: a team or a person.
         name: What people call it; a worker of the same name that is started again here goes on where it stopped.
-        project: The project whose jobs it takes, or several.
+        project: The project whose jobs it takes, or several; a Server for all projects, also those that come later.
         formatter: Makes commands of jobs, and runs them.
         description: Free text.
         available_cpu: CPUs that it offers.
@@ -55,7 +56,7 @@ class Client:
         self,
         entity: str,
         name: str,
-        project: Project | Sequence[Project],
+        project: Project | Sequence[Project] | Server,
         formatter: Engine,
         description: str = "",
         available_cpu: int = 1,
@@ -70,20 +71,20 @@ class Client:
     ) -> None:
         self.entity = entity
         self.name = check_name(name, "name of the client")
-        self.projects = (project,) if isinstance(project, Project) else tuple(project)
-        """The projects whose jobs it takes."""
+        self.projects = _projects(project)
+        """The projects whose jobs it takes; empty for all."""
         self.formatter = formatter
         self.description = description
         found = tuple(devices) if devices is not None else numbered_devices(available_accelerators)
         self.capacity = Capacity(cpu=available_cpu, memory=memory, devices=found, labels=frozenset(labels))
         """All that it offers."""
-        if not self.projects:
+        if not self.projects and not isinstance(project, Server):
             raise InvalidError(f"Client {name!r} has no project; give at least one.")
         if not isinstance(formatter, Engine):
             raise InvalidError(
                 f"The formatter of client {name!r} is {formatter!r:.80}; give an object of a subclass of Formatter."
             )
-        self._rest = self.projects[0].rest
+        self._rest = project.rest if isinstance(project, Server) else self.projects[0].rest
         self._wanted_id = id
         self._root = _state_root(self._rest.transport.address.slug, state_dir)
         self._free = self.capacity
@@ -104,7 +105,13 @@ class Client:
 
     @property
     def project(self) -> Project:
-        """The project whose jobs it takes; the first of several."""
+        """The project whose jobs it takes; the first of several.
+
+        Raises:
+            ConflictError: it takes the jobs of all projects.
+        """
+        if not self.projects:
+            raise ConflictError(f"Client {self.name!r} takes the jobs of all projects, so it has none of its own.")
         return self.projects[0]
 
     @property
@@ -272,6 +279,12 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client(id={self.id!r}, name={self.name!r}, entity={self.entity!r})"
+
+
+def _projects(given: Project | Sequence[Project] | Server) -> tuple[Project, ...]:
+    if isinstance(given, Server):
+        return ()
+    return (given,) if isinstance(given, Project) else tuple(given)
 
 
 def _state_root(slug: str, given: str | Path | None) -> Path:

@@ -45,6 +45,8 @@ OUTAGE: Final = 300.0
 """Seconds that a worker without jobs waits for a server that is away, unless it runs for ever."""
 SHORTEST_HOLD: Final = 0.1
 """Seconds that a request is held at least."""
+PATIENCE: Final = 5.0
+"""Seconds that it waits for the name of a project."""
 PRETENDED: Final = 64
 """Accelerators that jobs may need at most of a worker that takes them whatever they need."""
 HARDEN_AFTER: Final = 5.0
@@ -58,7 +60,7 @@ class WorkPlan:
     total: Capacity
     """What it offers."""
     project_names: Mapping[int, str]
-    """The projects whose jobs it takes, id to name."""
+    """The projects whose jobs it takes, id to name; empty for all."""
     run_forever: bool = False
     """Whether it waits for more when the queue is empty."""
     poll_interval: float = 5.0
@@ -97,6 +99,7 @@ class Worker:
         self._rest = rest
         self._folder = folder
         self._plan = plan
+        self._project_names = dict(plan.project_names)
         self._free = plan.total
         self._waiting: deque[Held] = deque()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -116,7 +119,7 @@ class Worker:
         surroundings = Surroundings(
             server=rest.transport.address.url,
             client_id=folder.client_id,
-            project_names=plan.project_names,
+            project_names=self._project_names,
             deals_devices=bool(plan.total.devices),
             filters=plan.use_resource_filter,
         )
@@ -266,6 +269,7 @@ class Worker:
         self._ledger.hold_for = max(SHORTEST_HOLD, min(longest, MAX_WAIT))
         for held in news.fresh:
             _log.debug("Got %s", held)
+            self._learn_project(held)
             self._waiting.append(held)
         for outcome in response.outcomes:
             if not outcome.accepted:
@@ -277,6 +281,17 @@ class Worker:
         for order in response.orders:
             self._follow(order)
         self._judge(news)
+
+    def _learn_project(self, held: Held) -> None:
+        """Ask the server, which has just answered, for the name of a project that is seen for the first time."""
+        if held.assignment is None or held.assignment.job.project_id in self._project_names:
+            return
+        project_id = held.assignment.job.project_id
+        try:
+            found = self._rest.transport.get(f"/projects/{project_id}", timeout=PATIENCE, retry_for=0.0)
+            self._project_names[project_id] = found["name"]
+        except WhatsNextError as error:
+            _log.debug("The name of project %d stays unknown: %s", project_id, error)
 
     def _judge(self, news: News) -> None:
         """Note whether the queue is empty, as this worker sees it."""
@@ -291,7 +306,8 @@ class Worker:
 
     def _may_get_work(self) -> bool:
         try:
-            return may_get_work(self._rest, self._plan.project_names, self._plan.offered)
+            projects = self._plan.project_names or [project["id"] for project in self._rest.all_projects()]
+            return may_get_work(self._rest, projects, self._plan.offered)
         except WhatsNextError as error:
             _log.debug("Could not look whether the queue is empty: %s", error)
             return True
