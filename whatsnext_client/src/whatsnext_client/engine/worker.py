@@ -19,6 +19,7 @@ from whatsnext_client.engine.exchange import Exchange
 from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.ledger import Ledger, News
 from whatsnext_client.engine.logs import LogUploader
+from whatsnext_client.engine.naming import learn_project
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import covers
 from whatsnext_client.engine.runner import Runner
@@ -45,8 +46,6 @@ OUTAGE: Final = 300.0
 """Seconds that a worker without jobs waits for a server that is away, unless it runs for ever."""
 SHORTEST_HOLD: Final = 0.1
 """Seconds that a request is held at least."""
-PATIENCE: Final = 5.0
-"""Seconds that it waits for the name of a project."""
 PRETENDED: Final = 64
 """Accelerators that jobs may need at most of a worker that takes them whatever they need."""
 HARDEN_AFTER: Final = 5.0
@@ -185,9 +184,10 @@ class Worker:
             self._inbox.get()()
         self._obey()
         self._start_waiting()
-        for held, end in self._runner.look(now=time.monotonic()):
+        ended = self._runner.look(now=time.monotonic())
+        for held, end in ended:
             self._ended(held, end)
-        if self._inbox.empty() and not self._is_done():
+        if not ended and self._inbox.empty() and not self._is_done():
             self._waker.sleep(self._next_step() - time.monotonic(), *self._runner.descriptors())
 
     def _next_step(self) -> float:
@@ -269,7 +269,7 @@ class Worker:
         self._ledger.hold_for = max(SHORTEST_HOLD, min(longest, MAX_WAIT))
         for held in news.fresh:
             _log.debug("Got %s", held)
-            self._learn_project(held)
+            learn_project(self._rest, self._project_names, held)
             self._waiting.append(held)
         for outcome in response.outcomes:
             if not outcome.accepted:
@@ -281,17 +281,6 @@ class Worker:
         for order in response.orders:
             self._follow(order)
         self._judge(news)
-
-    def _learn_project(self, held: Held) -> None:
-        """Ask the server, which has just answered, for the name of a project that is seen for the first time."""
-        if held.assignment is None or held.assignment.job.project_id in self._project_names:
-            return
-        project_id = held.assignment.job.project_id
-        try:
-            found = self._rest.transport.get(f"/projects/{project_id}", timeout=PATIENCE, retry_for=0.0)
-            self._project_names[project_id] = found["name"]
-        except WhatsNextError as error:
-            _log.debug("The name of project %d stays unknown: %s", project_id, error)
 
     def _judge(self, news: News) -> None:
         """Note whether the queue is empty, as this worker sees it."""
