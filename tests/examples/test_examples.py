@@ -1,0 +1,53 @@
+"""The examples pass their own tests, and a server keeps its jobs in one of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.examples.conftest import EXAMPLES
+from tests.server.serving import program
+from tests.support import ROOT
+
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-c", os.devnull]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_passes_its_own_tests(name: str, environ: dict[str, str], tmp_path: Path) -> None:
+    tests = ROOT / "docs" / "examples" / name / "tests"
+    argv = [*PYTEST, "--rootdir", str(tests), f"--basetemp={tmp_path / 'base'}", str(tests)]
+    done = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+
+
+def test_both_are_listed_as_plugins(environ: dict[str, str], tmp_path: Path) -> None:
+    argv = [str(Path(sys.executable).with_name("whatsnext")), "plugins", "--json"]
+    done = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    states = {each["name"]: each for each in json.loads(done.stdout)}
+    assert states["storage-journal"]["offers"] == ["storage backend journal"]
+    assert states["formatter-nice"]["offers"] == ["formatter nice"]
+
+
+def test_a_server_keeps_its_jobs_in_the_journal_through_a_power_cut(environ: dict[str, str], tmp_path: Path) -> None:
+    database = f"journal://{tmp_path}/q.journal"
+    with program(tmp_path, database, environ=environ) as server:
+        project_id, task_id = server.api.queue()
+        job_id = server.api.job(project_id, task_id, "kept", parameters={"x": 1})
+        server.kill()
+    with program(tmp_path, database, environ=environ) as server:
+        job = server.api.call("GET", f"/jobs/{job_id}")
+        assert (job["name"], job["parameters"], job["status"]) == ("kept", {"x": 1}, "PENDING")
+        assert server.stop(signal.SIGTERM) == 0
+
+
+def test_the_settings_of_the_journal_are_checked(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "whatsnext.toml").write_text("[plugins.journal]\nsnyc = false\n")
+    argv = [str(Path(sys.executable).with_name("whatsnext-server")), "run", "--database", f"journal://{tmp_path}/q"]
+    done = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode in (1, 2)
+    assert "[plugins.journal] has the unknown key 'snyc'. Did you mean 'sync'?" in done.stderr
+    assert "Traceback" not in done.stderr
