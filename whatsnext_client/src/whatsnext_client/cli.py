@@ -33,6 +33,8 @@ COMMANDS = {
     "jobs": f"{_HERE}.jobs.group:jobs",
     "queue": f"{_HERE}.queue:queue",
     "clients": f"{_HERE}.clients:clients",
+    "worker": f"{_HERE}.worker:worker",
+    "up": f"{_HERE}.up:up",
     "probe": f"{_HERE}.probe:probe",
     "plugins": f"{_HERE}.plugins:plugins",
     "completion": f"{_HERE}.completion:completion",

@@ -17,7 +17,9 @@ from whatsnext_client.commands.base.output import Output
 if TYPE_CHECKING:
     from whatsnext_client.address import Address
     from whatsnext_client.config import ClientSettings
+    from whatsnext_client.project import Project
     from whatsnext_client.rest import Rest
+    from whatsnext_client.server import Server
     from whatsnext_client.transport import Transport
 
 P = ParamSpec("P")
@@ -32,8 +34,9 @@ NO_PROJECT = (
 class Session:
     """One call of the program; all of it is made when it is first used."""
 
-    def __init__(self, ctx: click.Context, *, timeout: float | None = None) -> None:
-        self._given = given(ctx)
+    def __init__(self, ctx: click.Context, *, timeout: float | None = None, **instead: Any) -> None:
+        self._ctx = ctx
+        self._given = {**given(ctx), **instead}
         self._timeout = timeout
         self.output = Output(as_json=bool(self._given.get("as_json")))
 
@@ -50,6 +53,10 @@ class Session:
 
         options = {key: self._given.get(key) for key in ("server", "port", "api_key", "project")}
         return load_client_settings(config=self.config, timeout=self._timeout, **options)
+
+    def at(self, url: str) -> Session:
+        """Return a session of the same options with the server at ``url``."""
+        return Session(self._ctx, timeout=self._timeout, server=url, port=None)
 
     @property
     def disabled_plugins(self) -> tuple[str, ...]:
@@ -97,6 +104,12 @@ class Session:
                 f"`whatsnext projects create` makes one."
             )
         return found
+
+    def project_at(self, server: Server) -> Project:
+        """Return the project that was named, as the library's object."""
+        from whatsnext_client.project import Project
+
+        return Project(server.rest, self.project)
 
     @property
     def api_key(self) -> str | None:

@@ -135,6 +135,22 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class Size(click.ParamType[int]):
+    """Bytes, written as ``1048576``, ``512MiB`` or ``8G``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        from whatsnext_core.errors import InvalidError
+        from whatsnext_core.sizes import parse_size
+
+        try:
+            return parse_size(str(value))
+        except InvalidError as error:
+            self.fail(str(error), param, ctx)
+
+
 class JobId(click.ParamType[int]):
     """The id of one job."""
 

@@ -1,0 +1,133 @@
+"""``whatsnext worker``: runs jobs on this machine."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from whatsnext_client.commands.base.help import Command
+from whatsnext_client.commands.base.offering import make_formatter, make_offer, offering_options
+from whatsnext_client.commands.base.options import common_options
+from whatsnext_client.commands.base.session import Session, pass_session
+from whatsnext_client.commands.base.values import Duration
+
+if TYPE_CHECKING:
+    from whatsnext_client.client import Client
+    from whatsnext_core.formatting import Engine
+    from whatsnext_core.model import Capacity
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "whatsnext worker --forever",
+        "whatsnext --project digits worker --once --cpus 4 --memory 8G",
+        "whatsnext worker --forever --formatter slurm --name cluster --label site=basement",
+        "whatsnext worker --once --executable python --script train.py",
+    ],
+)
+@offering_options
+@click.option("--name", metavar="TEXT", help="Name for people.  [default: the host's name]")
+@click.option("--entity", metavar="TEXT", help="Who it belongs to.  [default: the user's name]")
+@click.option("--id", "client_id", metavar="ID", help="Its id on the server.  [default: made up once, and kept]")
+@click.option(
+    "--once/--forever", default=True, help="End when no job is left for it, or wait for more.  [default: once]"
+)
+@click.option("--idle", type=Duration(), metavar="TIME", help="End after so long without a job: 90, 10m, 2h.")
+@click.option("--lifetime", type=Duration(), metavar="TIME", help="Take no more jobs after so long.")
+@click.option("--state-dir", metavar="DIR", type=click.Path(), help="Where it keeps what it needs after a restart.")
+@click.option("--verbose", "-v", is_flag=True, help="Tell more.")
+@common_options
+@pass_session
+def worker(
+    session: Session,
+    /,
+    *,
+    formatter: str,
+    script: str | None,
+    executable: str | None,
+    client_id: str | None,
+    once: bool,
+    idle: float | None,
+    lifetime: float | None,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Run jobs on this machine: those of the project, or without one those of all projects.
+
+    It offers what it finds (see `whatsnext probe`) or what the options say, and runs as many jobs at once as fit.
+    Ctrl-C lets it finish what runs, take no more, and leave; a second one ends the running jobs, too, which return to
+    the queue.
+    """
+    from whatsnext_client.commands.base.logging import log_to_stderr
+    from whatsnext_core.plugins import load_plugins
+
+    log_to_stderr(verbose=verbose)
+    plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
+    engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
+    offer = {key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
+    capacity = make_offer(session, plugins, **offer)
+    with make_client(session, engine, capacity, client_id=client_id, **given) as client:
+        greet(session, client, formatter)
+        count = client.work(run_forever=not once, idle_time=idle, lifetime=lifetime)
+    session.output.say(f"Executed {count:,} job{'' if count == 1 else 's'}.", {"id": client.id, "executed": count})
+
+
+def make_client(
+    session: Session,
+    engine: Engine,
+    capacity: Capacity,
+    *,
+    name: str | None = None,
+    entity: str | None = None,
+    client_id: str | None = None,
+    state_dir: str | None = None,
+) -> Client:
+    """Return the worker, known to the server."""
+    from whatsnext_client.client import Client
+    from whatsnext_client.server import Server
+
+    settings = session.settings
+    server = Server(
+        session.address.url, api_key=session.api_key, timeout=settings.timeout, retry_for=settings.retry_for
+    )
+    return Client(
+        entity=entity if entity is not None else _user(),
+        name=name or socket.gethostname(),
+        project=session.project_at(server) if settings.project else server,
+        formatter=engine,
+        available_cpu=capacity.cpu,
+        devices=capacity.devices,
+        memory=capacity.memory,
+        labels=capacity.labels,
+        id=client_id,
+        state_dir=state_dir or settings.state_dir,
+    )
+
+
+def greet(session: Session, client: Client, formatter: str) -> None:
+    """Says on stderr what the worker is and offers."""
+    from whatsnext_client.commands.base import times
+
+    capacity = client.capacity
+    parts = [f"{capacity.cpu} CPU{'' if capacity.cpu == 1 else 's'}"]
+    if capacity.devices:
+        parts.append(f"{len(capacity.devices)} accelerator{'' if len(capacity.devices) == 1 else 's'}")
+    if capacity.memory is not None:
+        parts.append(f"{times.memory(capacity.memory)} of memory")
+    parts += sorted(capacity.labels)
+    project = f"project {session.settings.project}" if session.settings.project else "all projects"
+    session.output.note(
+        f"Worker {client.id} offers {', '.join(parts)} to {project} on {session.address.url}, by formatter {formatter}."
+    )
+
+
+def _user() -> str:
+    """Return who runs this; empty for a user without a name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
