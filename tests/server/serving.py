@@ -1,13 +1,15 @@
 """Servers for tests: in a thread of this process, or as the program that users start."""
 
+import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import uvicorn
@@ -74,15 +76,30 @@ class Api:
         """The status of a job."""
         return str(self.call("GET", f"/jobs/{job_id}")["status"])
 
-    def sync(self, client_id: str, request: int = 1, *, session: str = "s", cpu: int = 4, **fields: Any) -> Any:
+    def sync(self, client_id: str, request: int = 1, *, session: str = "", cpu: int = 4, **fields: Any) -> Any:
         """What a sync answers; the client has so many CPUs, all free unless said otherwise."""
-        capacity = {"cpu": cpu}
-        body = {"session_id": session, "request": request, "total": capacity, "free": capacity, **fields}
+        capacity, session_id = {"cpu": cpu}, f"{client_id}-{session}"
+        body = {"session_id": session_id, "request": request, "total": capacity, "free": capacity, **fields}
         return self.call("POST", f"/clients/{client_id}/sync", body)
+
+    def send_and_leave_open(self, method: str, path: str, body: Any) -> socket.socket:
+        """A connection on which a request was sent and no answer was read."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        content = json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        connection = socket.create_connection((host, int(port)))
+        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        return connection
 
     def close(self) -> None:
         """Close the connections."""
         self.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def test_names_with_slashes_and_blanks_are_found(api: Api) -> None:
     made = api.call("POST", "/projects/", {"name": name}, 201)
     assert api.call("GET", f"/projects/name/{name}")["id"] == made["id"]
     assert api.call("DELETE", f"/projects/name/{name}", status=204) is None
-    assert api.call("GET", f"/projects/name/{name}", status=404)["detail"] == f"Project with name {name!r} not found."
+    assert repr(name) in api.call("GET", f"/projects/name/{name}", status=404)["detail"]
 
 
 def test_update_takes_any_subset(api: Api) -> None:

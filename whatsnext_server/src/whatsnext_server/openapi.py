@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
 
 from whatsnext_server import __version__
-from whatsnext_server.routing import PROBLEMS, problems
+from whatsnext_server.routing import PROBLEMS, accept_trailing_slash, problems
 from whatsnext_server.schemas import Batch, SyncBody
 from whatsnext_server.security import is_open_path
 
@@ -50,6 +51,9 @@ class Application(FastAPI):
             swagger_ui_oauth2_redirect_url=None,
             **options,
         )
+        for route in self.router.routes:
+            if isinstance(route, Route):
+                accept_trailing_slash(route)
         self._needs_key = needs_key
         self._is_limited = is_limited
 

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from whatsnext_server.reading import parse_json
 from whatsnext_server.schemas.common import Problem
@@ -46,6 +47,12 @@ def json_body(schema: str, example: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+def accept_trailing_slash(route: Route) -> None:
+    """Let a route match its path with and without a slash at the end."""
+    pattern = route.path_regex.pattern.removesuffix("$").removesuffix("/")
+    route.path_regex = re.compile(pattern.replace(">.*)", ">.*?)") + "/?$")
+
+
 class StrictRequest(Request):
     """A request whose body is JSON in the strict sense."""
 
@@ -54,13 +61,12 @@ class StrictRequest(Request):
         return parse_json(await self.body())
 
 
-class Route(APIRoute):
+class Endpoint(APIRoute):
     """An endpoint that answers at its path with and without a trailing slash."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        pattern = self.path_regex.pattern.removesuffix("$").removesuffix("/")
-        self.path_regex = re.compile(pattern.replace(">.*)", ">.*?)") + "/?$")
+        accept_trailing_slash(self)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that answers a request."""
@@ -87,7 +93,16 @@ def check_content_type(request: Request) -> None:
 
 def new_router(tag: str) -> APIRouter:
     """Return a router whose endpoints are shown under ``tag``."""
-    return APIRouter(tags=[tag], route_class=Route, redirect_slashes=False)
+    return APIRouter(tags=[tag], route_class=Endpoint, redirect_slashes=False)
 
 
-__all__ = ["PROBLEMS", "Route", "StrictRequest", "check_content_type", "json_body", "new_router", "problems"]
+__all__ = [
+    "PROBLEMS",
+    "Endpoint",
+    "StrictRequest",
+    "accept_trailing_slash",
+    "check_content_type",
+    "json_body",
+    "new_router",
+    "problems",
+]
