@@ -6,7 +6,9 @@ import pytest
 
 from tests.components import SlurmCluster
 from tests.plugins.formatter_slurm.conftest import Start, end_of, shim, state_of, wait_for
+from tests.plugins.formatter_slurm.contexts import claimed
 from tests.support import wait_until
+from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting import ExecutionState
 from whatsnext_core.model import Cause
 from whatsnext_formatter_slurm import SlurmFormatter, watch
@@ -62,6 +64,32 @@ def test_a_job_that_slurm_took_without_an_answer_is_found_again(
 
 
 @pytest.mark.slurm
+def test_a_job_that_slurm_took_without_an_answer_can_be_cancelled(
+    formatter: SlurmFormatter, start: Start, slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = 'echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1'
+    shim(tmp_path, monkeypatch, "sbatch", f'"$real" "$@" >>{tmp_path}/taken\n{lost}')
+    handle = start("sleep 600")
+    formatter.cancel(handle, "SIGTERM", 30)
+    assert state_of(formatter, handle).state is ExecutionState.WAITING
+    monkeypatch.setattr(watch, "PAUSE", 0.1)
+    assert end_of(formatter, handle).cause is Cause.CANCELLED
+    assert slurm.job((tmp_path / "taken").read_text().strip())["JobState"] == "CANCELLED"
+
+
+@pytest.mark.slurm
+def test_a_job_that_slurm_never_took_and_nobody_wants_is_cancelled(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim(tmp_path, monkeypatch, "sbatch", 'echo "sbatch: error: Socket timed out on send/recv operation" >&2; exit 1')
+    handle = start("sleep 600")
+    later = SlurmFormatter(poll_interval=0.2)
+    later.cancel(handle, "SIGTERM", 30)
+    execution = end_of(later, handle)
+    assert execution.message == "It was cancelled before Slurm had taken it."
+
+
+@pytest.mark.slurm
 def test_a_job_that_waited_may_be_refused_in_the_end(
     formatter: SlurmFormatter, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +135,32 @@ def test_an_id_that_slurm_gave_to_another_job_is_left_alone(tmp_path: Path, monk
     assert calls.read_text() == ""
     formatter.kill({**handle, "token": "whatsnext-9-1-another"})
     assert calls.read_text() == "--signal=KILL 1\n"
+
+
+def test_a_cancel_that_cannot_be_sent_is_sent_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = tmp_path / "calls"
+    shim(tmp_path, monkeypatch, "squeue", "echo '1|RUNNING|None|0|(null)|'")
+    shim(tmp_path, monkeypatch, "scancel", "echo 'scancel: error: Connection refused' >&2; exit 1")
+    handle = {"engine": "slurm", "job": "1", "token": "t", "directory": str(tmp_path), "stdout": "o", "stderr": "e"}
+    formatter = SlurmFormatter(poll_interval=0.01)
+    formatter.cancel(handle, "SIGINT", 30)
+    monkeypatch.setattr(watch, "PAUSE", 0.01)
+    shim(tmp_path, monkeypatch, "scancel", f'echo "$@" >>{calls}')
+    wait_until(lambda: formatter.poll({"it": handle}) and calls.exists(), 10, "the signal is sent")
+    assert calls.read_text() == "--state=PENDING 1\n--full --signal=INT 1\n"
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shim(tmp_path, monkeypatch, "sbatch", "echo 1")
+    formatter = SlurmFormatter()
+    formatter.working_dir = tmp_path / "gone"
+    with pytest.raises(EngineError, match=r"working directory '.*gone' does not exist on this machine; create it"):
+        formatter.start(formatter.prepare(claimed(tmp_path / "job", "true")))
+    formatter.working_dir = tmp_path
+    (tmp_path / "bin" / "sbatch").chmod(0o644)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(EngineError, match=r"sbatch cannot be run: Permission denied"):
+        formatter.start(formatter.prepare(claimed(tmp_path / "job", "true")))
 
 
 def test_without_squeue_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

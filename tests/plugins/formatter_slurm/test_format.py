@@ -162,6 +162,12 @@ def test_a_script_names_its_own_interpreter(tmp_path: Path) -> None:
     assert run(claimed(tmp_path, None, {"x": 21}), formatter).stdout == "42\n"
 
 
+def test_a_formatter_has_its_own_working_directory(tmp_path: Path) -> None:
+    formatter = SlurmFormatter()
+    formatter.working_dir = "~/runs"
+    assert formatter.prepare(claimed(tmp_path, "true")).cwd == Path("~/runs").expanduser()
+
+
 def test_the_plugin_makes_the_formatter_from_its_settings() -> None:
     (plugin,) = whatsnext_formatters()
     assert plugin.name == "slurm"

@@ -6,6 +6,7 @@ import time
 
 from attrs import define
 
+from whatsnext_core.errors import EngineError
 from whatsnext_formatter_slurm import commands
 from whatsnext_formatter_slurm.commands import AwayError
 from whatsnext_formatter_slurm.watch import Watch
@@ -61,5 +62,5 @@ class Cancelling:
                 commands.send("SIGKILL", due)
             for job in due:
                 self._endings[job].force_at = now + AGAIN
-        except AwayError as error:
+        except (AwayError, EngineError) as error:
             self._watch.blame(str(error))

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from whatsnext_core.errors import EngineError
@@ -21,11 +22,18 @@ AWAY: Final = re.compile(
     re.IGNORECASE,
 )
 """How Slurm says that it cannot take a job now, and not that it never will."""
+UNHEARD: Final = re.compile(r"connect failure|connection refused|MaxSubmitJob", re.IGNORECASE)
+"""How it says so when it certainly has not taken the job."""
 FIELDS: Final = "JobID:|,State:|,Reason:|,exit_code:|,Comment:|"
 
 
 class AwayError(Exception):
     """The controller does not answer, or takes no jobs for a while."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether it may have done what it was asked for."""
+        return UNHEARD.search(str(self)) is None
 
 
 def submit(argv: Sequence[str], script: bytes, cwd: str | None) -> str:
@@ -124,12 +132,16 @@ def _call(argv: Sequence[str], data: bytes, cwd: str | None) -> subprocess.Compl
     except subprocess.TimeoutExpired as error:
         raise AwayError(f"{argv[0]} did not answer within {TIMEOUT:g} seconds") from error
     except FileNotFoundError as error:
+        if cwd is not None and not Path(cwd).is_dir():
+            raise EngineError(
+                f"The working directory {cwd!r} does not exist on this machine; create it, or set another."
+            ) from error
         raise EngineError(
-            f"The program {error.filename!r} does not exist on this machine; the Slurm formatter needs a worker on a "
+            f"The program {argv[0]!r} does not exist on this machine; the Slurm formatter needs a worker on a "
             f"login node, with Slurm's commands on its PATH."
         ) from error
     except OSError as error:
-        raise EngineError(f"{argv[0]} cannot be run: {error}.") from error
+        raise EngineError(f"{argv[0]} cannot be run: {error.strerror}.") from error
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

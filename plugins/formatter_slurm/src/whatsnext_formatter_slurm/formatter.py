@@ -151,7 +151,8 @@ class SlurmFormatter(Formatter):
         """Return how the jobs stand, by one question to the controller for all of them."""
         jobs = {key: self._submissions.job_of(handle) for key, handle in handles.items()}
         self._watch.refresh(urgent=any(self._surprises(handle, jobs[key]) for key, handle in handles.items()))
-        self._submissions.advance([handle for key, handle in handles.items() if not jobs[key]])
+        for job, token in self._submissions.advance([handle for key, handle in handles.items() if not jobs[key]]):
+            self._cancelling.add(job, token, "SIGKILL", 0)
         self._cancelling.press()
         unknown = (
             [] if self._watch.trouble else [jobs[key] for key in handles if self._forgotten(handles[key], jobs[key])]

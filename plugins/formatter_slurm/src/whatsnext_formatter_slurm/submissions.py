@@ -36,6 +36,8 @@ class Submissions:
         """When a job that waits was last tried, by its token."""
         self._refusals: dict[str, str] = {}
         self._dropped: set[str] = set()
+        self._heard: set[str] = set()
+        """The tokens that Slurm may have taken without an answer."""
 
     def start(self, argv: Sequence[str], cwd: str | None, token: str, directory: Path) -> str:
         """Return the id of the new job, or "" if it has to wait; EngineError if Slurm refuses it."""
@@ -54,9 +56,8 @@ class Submissions:
 
     def refusal(self, handle: Handle) -> str | None:
         """Return why Slurm refused a job that waited; "" if it was given up; None if it waits still."""
-        if handle["token"] in self._dropped:
-            return ""
-        return self._refusals.get(handle["token"])
+        token = handle["token"]
+        return "" if token in self._dropped and token not in self._heard else self._refusals.get(token)
 
     def listed(self, job: str) -> bool:
         """Whether the list of jobs is young enough to have this one."""
@@ -64,18 +65,26 @@ class Submissions:
 
     def drop(self, handle: Handle) -> None:
         """Give up a job that waits to be handed over."""
+        self._see(handle["token"])
         self._dropped.add(handle["token"])
 
-    def advance(self, handles: Iterable[Handle]) -> None:
-        """Hand over what waits, as far as the controller answers."""
+    def advance(self, handles: Iterable[Handle]) -> list[tuple[str, str]]:
+        """Hand over what waits, as far as the controller answers.
+
+        Returns the ids and tokens of jobs that were given up, and that Slurm had taken all the same.
+        """
+        unwanted: list[tuple[str, str]] = []
         for handle in handles:
             token, directory = handle["token"], Path(handle["directory"])
-            tried_at = self._tried_at.setdefault(token, time.monotonic())
-            if self._watch.trouble or self._watch.asked_at < tried_at or self.refusal(handle) is not None:
+            self._see(token)
+            if self._watch.trouble or self._watch.asked_at < self._tried_at[token] or self.refusal(handle) is not None:
                 continue
-            taken = self._watch.taken.get(token)
-            if taken:
+            if taken := self._watch.taken.get(token):
                 (directory / JOB).write_text(taken)
+                unwanted += [(taken, token)] if token in self._dropped else []
+                continue
+            self._heard.discard(token)
+            if token in self._dropped:
                 continue
             try:
                 job = self._try(token, directory)
@@ -84,6 +93,7 @@ class Submissions:
                 continue
             if job:
                 (directory / JOB).write_text(job)
+        return unwanted
 
     def forget(self, handle: Handle) -> None:
         """Forget a job that has ended."""
@@ -91,6 +101,13 @@ class Submissions:
         self._tried_at.pop(handle["token"], None)
         self._refusals.pop(handle["token"], None)
         self._dropped.discard(handle["token"])
+        self._heard.discard(handle["token"])
+
+    def _see(self, token: str) -> None:
+        """Take in a job of an earlier process: what became of its last try is not known."""
+        if token not in self._tried_at:
+            self._tried_at[token] = time.monotonic()
+            self._heard.add(token)
 
     def _try(self, token: str, directory: Path) -> str:
         self._tried_at[token] = time.monotonic()
@@ -101,6 +118,7 @@ class Submissions:
             job = commands.submit(order["argv"], (directory / SCRIPT).read_bytes(), order["cwd"])
         except AwayError as error:
             self._watch.blame(str(error))
+            self._heard |= {token} if error.heard else set()
             return ""
         self._since[job] = time.monotonic()
         return job
