@@ -160,14 +160,20 @@ class Job(JobFacts):
         return self.log_bytes(stream, attempt=attempt).decode("utf-8", errors="replace")
 
     def log_bytes(self, stream: str = "stdout", *, attempt: int | None = None) -> bytes:
-        """Return the same as bytes, exactly as they were written."""
+        """Return the same as bytes, exactly as they were written.
+
+        Of very long output the server keeps the beginning and the end; a line in between says how much is missing.
+        """
         rest, job_id = self._queued("asked for its logs")
-        found = bytearray()
+        found, offset = bytearray(), 0
         while True:
-            part = rest.read_log(job_id, stream, offset=len(found), limit=_LOG_PART, fence=attempt)
+            part = rest.read_log(job_id, stream, offset=offset, limit=_LOG_PART, fence=attempt)
             attempt = part.fence or attempt
+            if part.offset > offset and part.data:
+                found += b"\n[whatsnext: %d bytes were dropped here]\n" % (part.offset - offset)
             found += part.data
-            if not part.data or len(found) >= part.size:
+            offset = part.offset + len(part.data)
+            if not part.data or offset >= part.size:
                 return bytes(found)
 
     def attempts(self) -> list[Attempt]:

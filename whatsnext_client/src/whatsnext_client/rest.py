@@ -25,7 +25,7 @@ class LogPart:
     data: bytes
     """The bytes."""
     offset: int
-    """Where they begin."""
+    """Where they begin: behind the place asked for, if the server has dropped what was there."""
     size: int
     """The size of the whole log, as far as it was received."""
     fence: int
@@ -175,7 +175,7 @@ class Rest:
         headers = response.headers
         return LogPart(
             data=response.content,
-            offset=offset,
+            offset=int(headers.get("X-Log-Offset", offset)),
             size=int(headers.get("X-Log-Size", 0)),
             fence=int(headers.get("X-Log-Fence", fence or 0)),
             complete=headers.get("X-Log-Complete", "false") == "true",

@@ -43,7 +43,7 @@ def take_over(folder: StateFolder, runner: Runner) -> Legacy:
     ended: list[Held] = []
     confirmed: list[Held] = []
     kept: set[str] = set()
-    for record in folder.records():
+    for record in folder.journal.records():
         kept.add(record.key)
         held = Held.from_record(record, now, clock)
         if record.end is not None:
@@ -65,13 +65,12 @@ def take_over(folder: StateFolder, runner: Runner) -> Legacy:
 
 def end_strays(folder: StateFolder, known: Collection[str]) -> None:
     """Kill the processes of attempts that there is no record of: the predecessor died just as it started them."""
-    attempts = folder.scratch_of("x").parent
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             scratch = process.environ().get(SCRATCH)
             if scratch is None or process.pid == os.getpid():
                 continue
             path = Path(scratch)
-            if path.parent == attempts and path.name not in known:
+            if path.parent == folder.attempts and path.name not in known:
                 _log.warning("Killing process %d of attempt %s, which nobody knows of", process.pid, path.name)
                 process.kill()

@@ -4,15 +4,14 @@
 
     <root>/<worker>/lock            held by the process that is this worker now
     <root>/<worker>/id              its id on the server
-    <root>/<worker>/records/17-2.json   what it knows of attempt 2 of job 17
-    <root>/<worker>/attempts/17-2/  scratch directory of that attempt, with its output
+    <root>/<worker>/journal         what it knows of its attempts
+    <root>/<worker>/attempts/17-2/  scratch directory of attempt 2 of job 17, with its output
 
 Two processes never share a worker: the second one with the same name gets the next folder, ``<worker>-2``.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
@@ -21,17 +20,15 @@ import socket
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from whatsnext_client.engine.records import Record
+from whatsnext_client.engine.journal import Journal
 from whatsnext_client.errors import WorkerError
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model.limits import check_client_id
-
-_log = logging.getLogger(__name__)
 
 MOST_ALIKE: Final = 10_000
 """Workers of one name on one machine."""
@@ -49,10 +46,11 @@ class StateFolder:
         self.pid = os.getpid()
         """The process that holds it."""
         self._close = weakref.finalize(self, os.close, lock)
-        self._records = path / "records"
-        self._attempts = path / "attempts"
-        for folder in (self._records, self._attempts):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        self.attempts = path / "attempts"
+        """Where the scratch directories are."""
+        self.attempts.mkdir(mode=0o700, exist_ok=True)
+        self.journal = Journal(path / "journal")
+        """What is written down of the attempts."""
 
     @classmethod
     def acquire(cls, root: Path, label: str) -> StateFolder:
@@ -86,7 +84,7 @@ class StateFolder:
 
     def scratch(self, key: str) -> Path:
         """Return a new, empty scratch directory for an attempt."""
-        path = self._attempts / key
+        path = self.attempts / key
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:
@@ -94,53 +92,20 @@ class StateFolder:
             path.mkdir(mode=0o700)
         return path
 
-    def scratch_of(self, key: str) -> Path:
-        """Return where the scratch directory of an attempt is."""
-        return self._attempts / key
-
-    def save(self, record: Record) -> None:
-        """Write a record so that a reader finds all of it or the one before."""
-        target = self._records / f"{record.key}.json"
-        fresh = target.with_suffix(".new")
-        fresh.write_bytes(record.to_bytes())
-        fresh.rename(target)
-
-    def records(self) -> Iterator[Record]:
-        """Yield the records that an earlier process left; one that cannot be read is put aside with a warning."""
-        for path in sorted(self._records.glob("*.json")):
-            try:
-                yield Record.from_bytes(path.read_bytes())
-            except (OSError, ValueError, InvalidError) as error:
-                _log.warning("The record %s cannot be read and is put aside: %s", path, error)
-                path.rename(path.with_suffix(".bad"))
-
-    def forget(self, key: str) -> None:
-        """Delete the record of an attempt."""
-        (self._records / f"{key}.json").unlink(missing_ok=True)
-
     def discard(self, key: str) -> None:
         """Delete the scratch directory of an attempt."""
-        shutil.rmtree(self._attempts / key, ignore_errors=True)
+        shutil.rmtree(self.attempts / key, ignore_errors=True)
 
     def discard_others(self, keys: Iterable[str]) -> None:
         """Delete all scratch directories but those of these attempts."""
         kept = set(keys)
-        for path in self._attempts.iterdir():
+        for path in self.attempts.iterdir():
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def harden(self, keys: Iterable[str]) -> None:
-        """Make the records of these attempts survive a power cut; for an outage, when they may stay here for long."""
-        for key in keys:
-            with suppress(OSError):
-                descriptor = os.open(self._records / f"{key}.json", os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-
     def close(self) -> None:
         """Let another process be this worker."""
+        self.journal.close()
         self._close()
 
 

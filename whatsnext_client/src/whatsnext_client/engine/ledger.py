@@ -271,7 +271,7 @@ class Ledger:
             want=self._wanted(staying, free) if claims and self._taking else 0,
             wait=wait,
             project_ids=self._project_ids,
-            running=tuple(held.start for held in own if held.running),
+            running=tuple(held.start for held in own if held.running and held.start is not None),
             held=tuple(held.ref for held in own if not held.running),
             released=tuple(self._released.values()),
             adopted=tuple(self._adopted.values()),

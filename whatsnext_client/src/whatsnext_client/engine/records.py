@@ -110,6 +110,8 @@ class Held:
     """How far it has come."""
     handle: Mapping[str, Any] | None = None
     """What finds it again on its engine."""
+    start: AttemptStart | None = None
+    """The report that it runs."""
     running: bool = False
     """Whether it runs, rather than wait in the engine's queue."""
     told: bool = False
@@ -176,6 +178,7 @@ class Held:
             timeout=record.timeout,
             stage=Stage.STARTED,
             handle=record.handle,
+            start=AttemptStart(job_id=record.job_id, fence=record.fence, handle=record.handle),
             running=record.started_at > 0,
             told=True,
             since=now,
@@ -201,11 +204,6 @@ class Held:
     def ref(self) -> AttemptRef:
         """Its name in a message."""
         return AttemptRef(job_id=self.job_id, fence=self.fence)
-
-    @property
-    def start(self) -> AttemptStart:
-        """The report that it runs."""
-        return AttemptStart(job_id=self.job_id, fence=self.fence, handle=self.handle)
 
     @property
     def is_live(self) -> bool:

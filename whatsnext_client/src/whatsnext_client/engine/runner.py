@@ -68,7 +68,7 @@ class Runner:
         try:
             held.handle = dict(self._engine.start(invocation))
             files = self._engine.logs(held.handle)
-            AttemptStart(job_id=held.job_id, fence=held.fence, handle=held.handle)
+            held.start = AttemptStart(job_id=held.job_id, fence=held.fence, handle=held.handle)
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             if held.handle is not None:
                 self._tell(held, self._engine.kill)
@@ -101,7 +101,7 @@ class Runner:
     def remember(self, held: Held) -> None:
         """Write down what is known of an attempt."""
         try:
-            self._folder.save(held.record(self._formatter))
+            self._folder.journal.save(held.record(self._formatter))
             held.on_disk = True
         except OSError as error:
             self._complain("The state of %s cannot be written: %s", held, error)
@@ -180,7 +180,7 @@ class Runner:
         self.live.pop(held.key, None)
         self._tell(held, self._engine.forget)
         if held.on_disk:
-            self._folder.forget(held.key)
+            self._folder.journal.forget(held.key)
         self._folder.discard(held.key)
 
     # ------------------------------------------------------------------------------------------------------------------

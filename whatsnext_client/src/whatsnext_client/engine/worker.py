@@ -245,7 +245,7 @@ class Worker:
             self._hardened = False
         elif not self._hardened and now > since + HARDEN_AFTER:
             self._hardened = True
-            self._folder.harden(self._ledger.held)
+            self._folder.journal.harden()
 
     # -- jobs that come ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,100 @@
+"""What a worker writes down: one line for each thing it learns of an attempt, and one when it may forget it.
+
+Lines are only ever appended, so writing one costs microseconds and a process that dies leaves all lines but perhaps the
+last. When most of the file is about attempts that are forgotten, it is written anew and renamed into place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from whatsnext_client.engine.records import Record
+from whatsnext_core.errors import InvalidError
+
+_log = logging.getLogger(__name__)
+
+SLACK: Final = 2**20
+"""Bytes about forgotten attempts that are put up with."""
+
+
+class Journal:
+    """The journal of one worker, which alone writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines: dict[str, bytes] = dict(_read(path))
+        self._written = 0
+        self._open: list[int] = []
+        self._close = weakref.finalize(self, _close_all, self._open)
+        self._rewrite()
+
+    def records(self) -> Iterator[Record]:
+        """Yield what was last written down of each attempt; what cannot be read is left out with a warning."""
+        for key, line in list(self._lines.items()):
+            try:
+                yield Record.from_bytes(line)
+            except (ValueError, InvalidError) as error:
+                _log.warning("What %s says of attempt %s cannot be read: %s", self._path, key, error)
+
+    def save(self, record: Record) -> None:
+        """Write down what is known of an attempt."""
+        line = record.to_bytes()
+        self._lines[record.key] = line
+        self._append(record.key, line)
+
+    def forget(self, key: str) -> None:
+        """Write down that nothing of an attempt matters any more."""
+        if self._lines.pop(key, None) is not None:
+            self._append(key, b"null")
+
+    def harden(self) -> None:
+        """Make what was written survive a power cut too."""
+        os.fsync(self._open[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._close()
+
+    def _append(self, key: str, line: bytes) -> None:
+        self._written += os.write(self._open[0], b'{"%s": %s}\n' % (key.encode(), line))
+        if self._written > SLACK + 2 * sum(map(len, self._lines.values())):
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Write only what matters into a new file, and put it in the place of the old one."""
+        fresh = self._path.with_suffix(".new")
+        content = b"".join(b'{"%s": %s}\n' % (key.encode(), line) for key, line in self._lines.items())
+        fresh.write_bytes(content)
+        fresh.rename(self._path)
+        _close_all(self._open)
+        self._open.append(os.open(self._path, os.O_WRONLY | os.O_APPEND))
+        self._written = len(content)
+
+
+def _close_all(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """Return the last line of each attempt that is not forgotten; a torn line at the end is nothing."""
+    found: dict[str, bytes] = {}
+    if not path.exists():
+        return found
+    for line in path.read_bytes().splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        for key, record in entry.items() if isinstance(entry, dict) else ():
+            if record is None:
+                found.pop(key, None)
+            else:
+                found[key] = json.dumps(record).encode()
+    return found
