@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, literal_column, or_, select, update
 
+from whatsnext_core.model import EventKind, JobStatus, event_data
 from whatsnext_core.storage import SUBMISSION_LASTS
 from whatsnext_storage_sql.erasing import erase
 from whatsnext_storage_sql.graph import admit, spread
-from whatsnext_storage_sql.jobstate import STATE, state_of
-from whatsnext_storage_sql.ledger import Ledger
-from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, SUBMISSION
+from whatsnext_storage_sql.jobstate import STATE, JobState, raw_state
+from whatsnext_storage_sql.ledger import READY_KEYS, Ledger
+from whatsnext_storage_sql.models.types import to_micros
+from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, READY, SUBMISSION
+from whatsnext_storage_sql.tasks import lock_tasks
 from whatsnext_storage_sql.transaction import Batch, Transaction
 
 _DUE = (
@@ -23,7 +28,11 @@ _DUE = (
     .with_for_update(of=SUBMISSION, skip_locked=True)
 )
 _SLICE = (
-    STATE.where(JOB.c.submission_id == bindparam("id"), JOB.c.id > bindparam("cursor"))
+    STATE.where(
+        JOB.c.submission_id == bindparam("id"),
+        JOB.c.submission_id > literal_column("0"),  # says that the partial index will do
+        JOB.c.id > bindparam("cursor"),
+    )
     .order_by(JOB.c.id)
     .limit(bindparam("limit"))
     .with_for_update(of=JOB)
@@ -59,23 +68,49 @@ def advance_batches(tx: Transaction, now: datetime, limit: int) -> int:
 
 
 def _admit(tx: Transaction, batch: int, project_id: int, cursor: int, now: datetime, limit: int) -> int:
-    ledger = Ledger(tx, by_cursor=True)
-    rows = tx.all(_SLICE, id=batch, cursor=cursor, limit=limit)
-    for row in rows:
-        ledger.know(*state_of(tx, row))
-    for row in rows:
-        admit(ledger, ledger[row.id], now)
-    spread(ledger, now)
-    if len(rows) == limit:
-        tx.run(_ADVANCE, {"at": batch, "new_cursor": rows[-1].id})
+    states = [raw_state(row) for row in tx.all(_SLICE, id=batch, cursor=cursor, limit=limit)]
+    if any(state.impossible for state in states):
+        _admit_one_by_one(tx, states, now)
+    else:
+        _admit_at_once(tx, states, now)
+    if len(states) == limit:
+        tx.run(_ADVANCE, {"at": batch, "new_cursor": states[-1].id})
     else:
         _end(tx, batch, project_id)
-    return len(rows) + 1
+    return len(states) + 1
+
+
+def _admit_at_once(tx: Transaction, states: Sequence[JobState], now: datetime) -> None:
+    """Bring jobs of which none is BLOCKED into the queue: they are PENDING, as they have been, and maybe ready."""
+    lines = {row.id: row.class_id for row in lock_tasks(tx, {state.task_id for state in states}).values()}
+    moment, data = to_micros(now), event_data(None, JobStatus.PENDING)
+    ready, moved = [], []
+    for state in states:
+        class_id = lines[state.task_id]
+        if not state.unmet:
+            ready.append((state.project_id, class_id, -state.priority, state.id, moment))
+        if class_id != state.class_id:
+            moved.append((class_id, state.id))
+        tx.tell(state.project_id, state.id, EventKind.SUBMITTED, now, data)
+    tx.insert(READY, (*READY_KEYS, "since"), ready)
+    tx.update(JOB, ("class_id",), ("id",), moved)
+    for (project_id, task_id, submission_id), number in Counter(state[1:4] for state in states).items():
+        tx.count((project_id, submission_id, task_id, JobStatus.PENDING.value), -number)
+        tx.count((project_id, 0, task_id, JobStatus.PENDING.value), number)
+
+
+def _admit_one_by_one(tx: Transaction, states: Sequence[JobState], now: datetime) -> None:
+    ledger = Ledger(tx, by_cursor=True)
+    for state in states:
+        ledger.know(state, Batch.PUBLISHED)
+    for state in states:
+        admit(ledger, state, now)
+    spread(ledger, now)
 
 
 def _discard(tx: Transaction, batch: int, project_id: int, now: datetime, limit: int) -> int:
     ledger = Ledger(tx)
-    states = [state_of(tx, row)[0] for row in tx.all(_SLICE, id=batch, cursor=0, limit=limit)]
+    states = [raw_state(row) for row in tx.all(_SLICE, id=batch, cursor=0, limit=limit)]
     for state in states:
         ledger.know(state, Batch.HIDDEN)
     erase(ledger, states, now, tell_children=False, count=False, keep_events=False)

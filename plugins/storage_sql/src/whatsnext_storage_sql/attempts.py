@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define, evolve, field
-from sqlalchemy import and_, bindparam, delete, select, update
+from sqlalchemy import and_, select
 
 from whatsnext_core.model import Attempt, AttemptEnd, AttemptStatus, Cause, EventKind, JobStatus
 from whatsnext_core.states import (
@@ -20,28 +20,23 @@ from whatsnext_core.states import (
     event_kind,
     lose_attempt,
 )
+from whatsnext_storage_sql.bulk import plain
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import lock_graph, move
 from whatsnext_storage_sql.jobstate import JobState
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.models.types import to_micros, write_json
-from whatsnext_storage_sql.rows import allocation_values, attempt_of
+from whatsnext_storage_sql.rows import ATTEMPT_COLUMNS, allocation_values, attempt_of
 from whatsnext_storage_sql.tables import ATTEMPT, LEASE
 from whatsnext_storage_sql.transaction import Transaction
 
-_HELD = select(ATTEMPT, LEASE.c.expires_at).join(
-    LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence)
-)
+_HELD = select(*ATTEMPT_COLUMNS).join(LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence))
 _HELD_OF = _HELD.where(among(LEASE.c.job_id, "ids"))
 _FORMER = select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.session_id, ATTEMPT.c.status).where(
     among(ATTEMPT.c.job_id, "ids")
 )
-_AT = (ATTEMPT.c.job_id == bindparam("at_job"), ATTEMPT.c.fence == bindparam("at_fence"))
-_WRITTEN = ("status", "started_at", "finished_at", "exit_code", "cause", "message", "peak_memory", "cpu_seconds")
-_END = update(ATTEMPT).where(*_AT).values({name: bindparam(f"new_{name}") for name in _WRITTEN})
-_RUN = update(ATTEMPT).where(*_AT).values(status=AttemptStatus.RUNNING.value, started_at=bindparam("new_started_at"))
-_HANDLE = update(ATTEMPT).where(*_AT).values(handle=bindparam("new_handle"))
-_RELEASE = delete(LEASE).where(LEASE.c.job_id == bindparam("at_job"))
+_KEYS = ("job_id", "fence")
+_END_COLUMNS = ("status", "started_at", "finished_at", "exit_code", "cause", "message", "peak_memory", "cpu_seconds")
 _ATTEMPT_COLUMNS = ("job_id", "fence", "status", "client_id", "session_id", "request", "allocation", "claimed_at")
 _LEASE_COLUMNS = ("job_id", "fence", "client_id", "session_id", "expires_at")
 
@@ -53,8 +48,8 @@ class Holds:
     ledger: Ledger
     _live: dict[int, Attempt] = field(factory=dict)
     _begun: list[Attempt] = field(factory=list)
-    _ran: list[dict[str, Any]] = field(factory=list)
-    _handles: list[dict[str, Any]] = field(factory=list)
+    _ran: list[tuple[Any, ...]] = field(factory=list)
+    _handles: list[tuple[Any, ...]] = field(factory=list)
     _ended: list[Attempt] = field(factory=list)
 
     def load(self, job_ids: Iterable[int], *, may_end: bool = True, free: bool = False) -> None:
@@ -108,7 +103,7 @@ class Holds:
     def run(self, state: JobState, attempt: Attempt, now: datetime) -> JobState:
         """Note that a claimed attempt runs."""
         self._live[attempt.job_id] = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now)
-        self._ran.append({"at_job": attempt.job_id, "at_fence": attempt.fence, "new_started_at": now})
+        self._ran.append((AttemptStatus.RUNNING.value, to_micros(now), attempt.job_id, attempt.fence))
         return move(
             self.ledger,
             state,
@@ -121,7 +116,7 @@ class Holds:
 
     def note_handle(self, attempt: Attempt, handle: Any) -> None:
         """Note what finds an attempt again on its engine."""
-        self._handles.append({"at_job": attempt.job_id, "at_fence": attempt.fence, "new_handle": handle})
+        self._handles.append((write_json(handle), attempt.job_id, attempt.fence))
 
     def end(self, state: JobState, attempt: Attempt, end: AttemptEnd, now: datetime) -> JobState:
         """End an attempt as it was reported, and do with its job what follows."""
@@ -159,7 +154,7 @@ class Holds:
             event_kind(verdict),
             now,
             details,
-            more={"result": result},
+            more={"result": write_json(result)},
             status=verdict.status,
             failures=verdict.failures,
             losses=verdict.losses,
@@ -185,12 +180,10 @@ class Holds:
         tx = self.ledger.tx
         tx.insert(ATTEMPT, _ATTEMPT_COLUMNS, [_begun_row(attempt) for attempt in self._begun])
         tx.insert(LEASE, _LEASE_COLUMNS, [_lease_row(attempt) for attempt in self._begun])
-        for statement, rows in ((_RUN, self._ran), (_HANDLE, self._handles)):
-            if rows:
-                tx.run(statement, rows)
-        if self._ended:
-            tx.run(_END, [_end_row(attempt) for attempt in self._ended])
-            tx.run(_RELEASE, [{"at_job": attempt.job_id} for attempt in self._ended])
+        tx.update(ATTEMPT, ("status", "started_at"), _KEYS, self._ran)
+        tx.update(ATTEMPT, ("handle",), _KEYS, self._handles)
+        tx.update(ATTEMPT, _END_COLUMNS, _KEYS, [_end_row(attempt) for attempt in self._ended])
+        tx.delete(LEASE, ("job_id",), [(attempt.job_id,) for attempt in self._ended])
         for changes in (self._begun, self._ran, self._handles, self._ended):
             changes.clear()
 
@@ -219,16 +212,5 @@ def _lease_row(attempt: Attempt) -> tuple[Any, ...]:
     return (attempt.job_id, attempt.fence, attempt.client_id, attempt.session_id, expires)
 
 
-def _end_row(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "at_job": attempt.job_id,
-        "at_fence": attempt.fence,
-        "new_status": attempt.status.value,
-        "new_started_at": attempt.started_at,
-        "new_finished_at": attempt.finished_at,
-        "new_exit_code": attempt.exit_code,
-        "new_cause": attempt.cause and attempt.cause.value,
-        "new_message": attempt.message,
-        "new_peak_memory": attempt.peak_memory,
-        "new_cpu_seconds": attempt.cpu_seconds,
-    }
+def _end_row(attempt: Attempt) -> tuple[Any, ...]:
+    return (*(plain(getattr(attempt, name)) for name in _END_COLUMNS), attempt.job_id, attempt.fence)

@@ -72,7 +72,8 @@ def _clear_task(tx: Transaction, now: datetime, limit: int) -> int:
     if task is None:
         return 0
     ledger = Ledger(tx)
-    states = [state_of(tx, row)[0] for row in tx.all(_SLICE, id=task.id, limit=limit)]
+    found = [state_of(tx, row) for row in tx.all(_SLICE, id=task.id, limit=limit)]
+    states = [state for state, _ in found]
     for state in states:
         ledger.know(state, Batch.HIDDEN)
     keep = not task.project_is_gone

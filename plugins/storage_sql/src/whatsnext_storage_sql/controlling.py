@@ -45,7 +45,7 @@ def cancel_one(holds: Holds, state: JobState, now: datetime) -> None:
     attempt = holds.of(state.id) if state.status.is_live else None
     if attempt is not None and attempt.expires_at is not None:
         if not state.cancel_requested:
-            ledger.put(evolve(state, cancel_requested=True, updated_at=now))
+            ledger.put(state._replace(cancel_requested=True, updated_at=now))
             data = event_data(fence=attempt.fence, client=attempt.client_id)
             ledger.tell(state, EventKind.CANCEL_REQUESTED, now, data)
         return

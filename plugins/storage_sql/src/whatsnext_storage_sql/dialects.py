@@ -6,14 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, ColumnElement, Connection, Dialect, Table, Text, bindparam
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Dialect, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
-
-COPY_FROM = 20
-"""Rows from which COPY is quicker than statements on PostgreSQL."""
 
 
 def _as_list(ids: Sequence[int] | None) -> list[int]:
@@ -34,7 +31,7 @@ class _Ids(TypeDecorator[Sequence[int]]):
 
 
 class _Among(FunctionElement[bool]):
-    type = Boolean()
+    # Not typed as a boolean: SQLAlchemy would write "... = 1" on SQLite, which then searches no index.
     inherit_cache = True
 
 
@@ -53,23 +50,3 @@ def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) ->
 def among(column: ColumnElement[int], name: str) -> ColumnElement[bool]:
     """Return the condition that a column is among the numbers of the parameter ``name``, a list."""
     return _Among(column, bindparam(name, type_=_Ids()))
-
-
-def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of plain values (times as microseconds, JSON as text) the quickest way the database has."""
-    if not rows:
-        return
-    names = ", ".join(columns)
-    if connection.dialect.name == "postgresql":
-        if len(rows) >= COPY_FROM:
-            cursor: Any = connection.connection.cursor()
-            with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            cursor.close()
-            return
-        marks = ", ".join(["%s"] * len(columns))
-    else:
-        marks = ", ".join("?" * len(columns))
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608  # only names of our own
-    connection.exec_driver_sql(statement, list(rows))

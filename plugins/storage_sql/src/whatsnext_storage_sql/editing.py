@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from attrs import evolve
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, select
 
 from whatsnext_core.dependencies import Counts, Fate, check_new_edges, fate, weigh
 from whatsnext_core.errors import ConflictError, IllegalTransitionError, InvalidError
@@ -34,6 +33,7 @@ from whatsnext_storage_sql.graph import FATES, lock_whole_graph, recount, spread
 from whatsnext_storage_sql.jobs import job, jobs_by_id
 from whatsnext_storage_sql.jobstate import JobState
 from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.models.types import write_json
 from whatsnext_storage_sql.projects import lock_active_project, project
 from whatsnext_storage_sql.submitting import EDGE_COLUMNS, check_parents, check_tasks
 from whatsnext_storage_sql.tables import EDGE
@@ -44,7 +44,6 @@ _IN_STATE = frozenset({"project_id", "task_id", "priority"})
 _PARENTS = select(EDGE.c.child_id, EDGE.c.parent_id).where(among(EDGE.c.child_id, "ids"))
 _FATES = select(EDGE.c.parent_id, EDGE.c.fate).where(EDGE.c.child_id == bindparam("id"))
 _ANY_CHILD = select(EDGE.c.child_id).where(EDGE.c.parent_id == bindparam("id")).limit(1)
-_CUT = delete(EDGE).where(EDGE.c.child_id == bindparam("child"), EDGE.c.parent_id == bindparam("parent"))
 
 
 def update_job(tx: Transaction, job_id: int, changes: JobChanges, now: datetime) -> Job:
@@ -95,8 +94,10 @@ def _edit(ledger: Ledger, state: JobState, known: Job, fields: Mapping[str, Any]
         check_tasks(tx, target, [(fields["task_id"], known.name)])
     counts = _rewire(tx, known, fields["depends"]) if "depends" in fields else state.counts
     inside = {name: value for name, value in fields.items() if name in _IN_STATE}
-    beside = {name: fields[name] for name in ("name", "parameters") if name in fields}
-    state = ledger.put(evolve(state, updated_at=now, **inside), **beside)
+    beside = {"name": fields["name"]} if "name" in fields else {}
+    if "parameters" in fields:
+        beside["parameters"] = write_json(dict(fields["parameters"]))
+    state = ledger.put(state._replace(updated_at=now, **inside), **beside)
     ledger.tell(state, EventKind.UPDATED, now, {"fields": sorted(fields)})
     return recount(ledger, state, counts, now)
 
@@ -120,9 +121,8 @@ def _rewire(tx: Transaction, known: Job, depends: Mapping[int, Condition]) -> Co
     check_new_edges(known.id, new, lambda jobs: _parents(tx, jobs))
     parents = check_parents(tx, known.project_id, ((parent, known.name) for parent in new))
     fates = {row.parent_id: FATES[row.fate] for row in tx.all(_FATES, id=known.id)}
-    cut = [{"child": known.id, "parent": parent} for parent in known.depends if parent not in kept]
-    if cut:
-        tx.run(_CUT, cut)
+    cut = [(known.id, parent) for parent in known.depends if parent not in kept]
+    tx.delete(EDGE, ("child_id", "parent_id"), cut)
     counts, edges = Counts(), []
     for parent, condition in depends.items():
         if parent in kept:

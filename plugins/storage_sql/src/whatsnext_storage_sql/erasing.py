@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.sql.dml import Delete
 
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.jobstate import JobState
-from whatsnext_storage_sql.ledger import Ledger, place
+from whatsnext_storage_sql.ledger import READY_KEYS, Ledger, place
+from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import (
     ATTEMPT,
     DELAYED,
@@ -28,18 +28,7 @@ from whatsnext_storage_sql.tables import (
 )
 from whatsnext_storage_sql.transaction import Transaction
 
-_UNREADY = delete(READY).where(
-    READY.c.project_id == bindparam("project"),
-    READY.c.class_id == bindparam("class"),
-    READY.c.neg_priority == bindparam("neg"),
-    READY.c.job_id == bindparam("job"),
-)
-_UNLIST = delete(LISTING).where(
-    LISTING.c.project_id == bindparam("project"),
-    LISTING.c.status == bindparam("status"),
-    LISTING.c.job_id == bindparam("job"),
-)
-_UNDELAY = delete(DELAYED).where(DELAYED.c.not_before == bindparam("moment"), DELAYED.c.job_id == bindparam("job"))
+_LISTING_KEYS = ("project_id", "status", "job_id")
 _BY_JOB: Sequence[Delete] = tuple(
     delete(column.table).where(among(column, "ids"))
     for column in (JOB.c.id, EDGE.c.child_id, LEASE.c.job_id, ATTEMPT.c.job_id, LOG_STREAM.c.job_id, LOG_CHUNK.c.job_id)
@@ -82,11 +71,10 @@ def erase(
         _mark_orphans(tx, ids)
     for statement in _BY_JOB:
         tx.run(statement, {"ids": ids})
-    lines = [key for state in states if (key := place(state)) is not None]
-    _run(tx, _UNREADY, [{"project": p, "class": c, "neg": n, "job": job} for p, c, n, job in lines])
-    lists = [{"project": state.project_id, "status": state.status.value, "job": state.id} for state in states]
-    _run(tx, _UNLIST, lists)
-    _run(tx, _UNDELAY, [{"moment": state.not_before, "job": state.id} for state in states if state.not_before])
+    tx.delete(READY, READY_KEYS, [key for state in states if (key := place(state)) is not None])
+    tx.delete(LISTING, _LISTING_KEYS, [(state.project_id, state.status.value, state.id) for state in states])
+    delays = [(to_micros(state.not_before), state.id) for state in states if state.not_before]
+    tx.delete(DELAYED, ("not_before", "job_id"), delays)
     if keep_events:
         tx.insert(GONE, ("job_id", "oldest_at"), [(state.id, 0) for state in states])
     else:
@@ -103,8 +91,3 @@ def _mark_orphans(tx: Transaction, ids: Sequence[int]) -> None:
     """Note in batches that are being written that a job is gone on which one of theirs depends."""
     if tx.first(_OPEN) is not None:
         tx.run(_ORPHANED, {"ids": ids})
-
-
-def _run(tx: Transaction, statement: Delete, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        tx.run(statement, rows)

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import evolve
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import Row, bindparam, select, text
 
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
 from whatsnext_core.model import EventKind, JobStatus, event_data
@@ -35,11 +34,6 @@ _CHILDREN = (
     .with_for_update(of=(JOB, EDGE))
 )
 _CHILDREN_AFTER = _CHILDREN.where(EDGE.c.child_id > bindparam("cursor"))
-_SET_FATE = (
-    update(EDGE)
-    .where(EDGE.c.child_id == bindparam("child"), EDGE.c.parent_id == bindparam("parent"))
-    .values(fate=bindparam("new_fate"))
-)
 _KEEP = text(
     "INSERT INTO ripple (parent_id, cursor, last_status) VALUES (:parent, :cursor, :last) "
     "ON CONFLICT (parent_id) DO UPDATE SET cursor = excluded.cursor, last_status = excluded.last_status"
@@ -61,7 +55,7 @@ def move(
     ``details`` are what ``event_data`` takes beside the old and new status; ``more`` are columns beside the state's.
     """
     old = state.status
-    state = ledger.put(evolve(state, updated_at=now, **changes), **(more or {}))
+    state = ledger.put(state._replace(updated_at=now, **changes), **(more or {}))
     ledger.tell(state, kind, now, event_data(old, state.status, **details))
     if matters(old, state.status):
         ledger.ripples.setdefault(state.id, None)
@@ -70,7 +64,7 @@ def move(
 
 def recount(ledger: Ledger, state: JobState, counts: Counts, now: datetime) -> JobState:
     """Give a job new counts, and if it waits in the queue, the status that follows from them."""
-    state = ledger.put(evolve(state, unmet=counts.unmet, impossible=counts.impossible))
+    state = ledger.put(state._replace(unmet=counts.unmet, impossible=counts.impossible))
     status = counts.status
     if not state.submission_id and state.status.is_waiting and state.status is not status:
         kind = EventKind.BLOCKED if status is JobStatus.BLOCKED else EventKind.UNBLOCKED
@@ -82,7 +76,7 @@ def admit(ledger: Ledger, state: JobState, now: datetime) -> JobState:
     """Bring a job of a published batch into the queue, if it is not there yet."""
     if not state.submission_id:
         return state
-    state = ledger.put(evolve(state, submission_id=0))
+    state = ledger.put(state._replace(submission_id=0))
     ledger.tell(state, EventKind.SUBMITTED, now, event_data(None, state.status))
     return recount(ledger, state, state.counts, now)
 
@@ -165,10 +159,9 @@ def _tell(ledger: Ledger, parent: int, last: JobStatus | None, row: Row[Any], no
 
 
 def _keep(ledger: Ledger) -> None:
-    if ledger.fates:
-        rows = [{"child": c, "parent": p, "new_fate": found.value} for (c, p), found in ledger.fates.items()]
-        ledger.tx.run(_SET_FATE, rows)
-        ledger.fates.clear()
+    rows = [(found.value, *edge) for edge, found in ledger.fates.items()]
+    ledger.tx.update(EDGE, ("fate",), ("child_id", "parent_id"), rows)
+    ledger.fates.clear()
     _write_ripples(ledger.tx, {parent: (0, last) for parent, last in ledger.ripples.items()})
     ledger.ripples.clear()
 

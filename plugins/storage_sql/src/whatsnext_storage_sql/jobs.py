@@ -13,7 +13,7 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Attempt, Event, Job, JobStatus
 from whatsnext_core.storage import JobOrder, JobQuery, Page
 from whatsnext_storage_sql.dialects import among
-from whatsnext_storage_sql.rows import STATUSES, attempt_of, event_of, job_of
+from whatsnext_storage_sql.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, event_of, job_of
 from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, EVENT, JOB, LEASE, LISTING, PROJECT, SUBMISSION, TASK
 from whatsnext_storage_sql.transaction import Transaction
 
@@ -24,7 +24,7 @@ HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").scalar
 VISIBLE: ColumnElement[bool] = and_(~TASK.c.deleted, or_(JOB.c.submission_id == 0, JOB.c.submission_id.not_in(HIDDEN)))
 """Holds for a job that anybody may see; its task is joined."""
 
-_JOB = select(JOB, TASK.c.name.label("task_name")).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
+_JOB = select(*JOB_COLUMNS).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
 _ONE = _JOB.where(JOB.c.id == bindparam("id"))
 _MANY = _JOB.where(among(JOB.c.id, "ids"))
 _EXISTS = select(JOB.c.id).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE, JOB.c.id == bindparam("id"))
@@ -39,12 +39,12 @@ _CHILDREN = (
     .where(EDGE.c.parent_id == bindparam("id"), VISIBLE)
     .order_by(EDGE.c.child_id)
 )
-_ATTEMPT = select(ATTEMPT, LEASE.c.expires_at).outerjoin(
+_ATTEMPT = select(*ATTEMPT_COLUMNS).outerjoin(
     LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence)
 )
 _ATTEMPTS = _ATTEMPT.where(ATTEMPT.c.job_id == bindparam("id")).order_by(ATTEMPT.c.fence)
 _LIVE = (
-    select(ATTEMPT, LEASE.c.expires_at)
+    select(*ATTEMPT_COLUMNS)
     .join(LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence))
     .join(JOB, JOB.c.id == LEASE.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from attrs import fields, frozen
 from sqlalchemy import Row, select
 
 from whatsnext_core.dependencies import Counts
@@ -18,9 +17,11 @@ from whatsnext_storage_sql.tables import JOB, TASK
 from whatsnext_storage_sql.transaction import Batch, Transaction
 
 
-@frozen
-class JobState:
-    """What a job's row says of it, but for the name and the parameters. The fields are columns, in this order."""
+class JobState(NamedTuple):
+    """What a job's row says of it, but for the name and the parameters. The fields are columns, in this order.
+
+    A named tuple, because every command makes and compares two of each job.
+    """
 
     id: int
     project_id: int
@@ -76,8 +77,8 @@ class JobState:
         return self.finished_at if self.status.is_final else None
 
 
-COLUMNS: Sequence[str] = tuple(attribute.name for attribute in fields(JobState))
-_STATUS, _CAUSE, _SUBMISSION = (COLUMNS.index(name) for name in ("status", "cause", "submission_id"))
+COLUMNS = JobState._fields
+_STATUS, _CAUSE = COLUMNS.index("status"), COLUMNS.index("cause")
 STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TASK.c.id == JOB.c.task_id)
 """Selects states, each followed by whether its task is deleted."""
 _LOCKED = STATE.where(among(JOB.c.id, "ids")).order_by(JOB.c.id).with_for_update(of=JOB)
@@ -87,16 +88,19 @@ _SHARED = _LOCKED.with_for_update(of=JOB, read=True)
 
 def state_of(tx: Transaction, row: Row[Any]) -> tuple[JobState, Batch]:
     """Return the state in a row of ``STATE``, and how far its batch has come."""
+    state, batch = raw_state(row), Batch.ADMITTED
+    if state.submission_id:
+        batch = tx.batch(state.id, state.submission_id)
+        if batch is Batch.ADMITTED:
+            state = state._replace(submission_id=0)
+    return state, Batch.HIDDEN if row[len(COLUMNS)] else batch
+
+
+def raw_state(row: Row[Any]) -> JobState:
+    """Return the state in a row of ``STATE`` of a job that is known not to be in the queue, or whose batch is none."""
     values = list(row[: len(COLUMNS)])
     values[_STATUS], values[_CAUSE] = STATUSES[values[_STATUS]], CAUSES[values[_CAUSE]]
-    batch = Batch.ADMITTED
-    if values[_SUBMISSION]:
-        batch = tx.batch(values[0], values[_SUBMISSION])
-        if batch is Batch.ADMITTED:
-            values[_SUBMISSION] = 0
-    if row[len(COLUMNS)]:
-        batch = Batch.HIDDEN
-    return JobState(*values), batch
+    return JobState._make(values)
 
 
 def lock(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:

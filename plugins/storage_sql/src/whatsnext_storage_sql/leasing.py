@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, AttemptStatus, EndOutcome
 from whatsnext_core.states import GIVEN_BACK_BY_CLIENT
@@ -14,6 +14,7 @@ from whatsnext_storage_sql.attempts import Holds, former_attempts
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import spread
 from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
 from whatsnext_storage_sql.transaction import Transaction
 
@@ -24,13 +25,6 @@ _LEASES = (
     .where(among(LEASE.c.job_id, "ids"), ~TASK.c.deleted)
     .order_by(LEASE.c.job_id)
     .with_for_update(of=LEASE)
-)
-_RENEW = update(LEASE).where(LEASE.c.job_id == bindparam("at")).values(expires_at=bindparam("until"))
-_HAND_OVER = update(LEASE).where(LEASE.c.job_id == bindparam("at")).values(session_id=bindparam("session"))
-_HAND_OVER_ATTEMPT = (
-    update(ATTEMPT)
-    .where(ATTEMPT.c.job_id == bindparam("at"), ATTEMPT.c.fence == bindparam("at_fence"))
-    .values(session_id=bindparam("session"), request=None)
 )
 
 
@@ -129,7 +123,8 @@ def renew(tx: Transaction, refs: Sequence[AttemptRef], session_id: str, lease: t
         if row.cancel_requested:
             cancel.append(key)
     if renewed:
-        tx.run(_RENEW, [{"at": job_id, "until": now + lease} for job_id, _ in renewed])
+        until = to_micros(now + lease)
+        tx.update(LEASE, ("expires_at",), ("job_id",), [(until, job_id) for job_id, _ in renewed])
     return Renewal(renewed=tuple(renewed), gone=tuple(gone), cancel=tuple(cancel))
 
 
@@ -141,13 +136,12 @@ def adopt(
         return Renewal()
     rows = {(row.job_id, row.fence): row for row in tx.all(_LEASES, ids=[ref.job_id for ref in refs])}
     taken = [
-        {"at": ref.job_id, "at_fence": ref.fence, "session": session_id}
+        (session_id, ref.job_id, ref.fence)
         for ref in refs
         if (row := rows.get((ref.job_id, ref.fence))) is not None
         and row.client_id == client_id
         and row.session_id not in {None, session_id}
     ]
-    if taken:
-        tx.run(_HAND_OVER, [{"at": values["at"], "session": session_id} for values in taken])
-        tx.run(_HAND_OVER_ATTEMPT, taken)
+    tx.update(LEASE, ("session_id",), ("job_id", "fence"), taken)
+    tx.update(ATTEMPT, ("session_id", "request"), ("job_id", "fence"), [(new, None, *key) for new, *key in taken])
     return renew(tx, refs, session_id, lease, now)

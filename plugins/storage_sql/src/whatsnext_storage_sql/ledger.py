@@ -5,54 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import Enum
-from functools import lru_cache
 from typing import Any
 
-from attrs import define, evolve, field
-from sqlalchemy import Update, bindparam, delete, update
+from attrs import define, field
 
 from whatsnext_core.dependencies import Fate
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
+from whatsnext_storage_sql.bulk import plain
 from whatsnext_storage_sql.jobstate import COLUMNS, JobState, lock, lock_free
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING, READY
 from whatsnext_storage_sql.tasks import class_after, lock_tasks, tasks_by_id
 from whatsnext_storage_sql.transaction import Batch, Transaction
 
-_LIST = (
-    update(LISTING)
-    .where(
-        LISTING.c.project_id == bindparam("old_project"),
-        LISTING.c.status == bindparam("old_status"),
-        LISTING.c.job_id == bindparam("id"),
-    )
-    .values(
-        project_id=bindparam("project"),
-        status=bindparam("new_status"),
-        neg_priority=bindparam("neg"),
-        ended_at=bindparam("ended"),
-    )
-)
-_AT_READY = (
-    READY.c.project_id == bindparam("old_project"),
-    READY.c.class_id == bindparam("old_class"),
-    READY.c.neg_priority == bindparam("old_neg"),
-    READY.c.job_id == bindparam("id"),
-)
-_UNREADY = delete(READY).where(*_AT_READY)
-_REKEY = (
-    update(READY)
-    .where(*_AT_READY)
-    .values(project_id=bindparam("project"), class_id=bindparam("class"), neg_priority=bindparam("neg"))
-)
-_UNDELAY = delete(DELAYED).where(DELAYED.c.not_before == bindparam("old"), DELAYED.c.job_id == bindparam("id"))
-
-
-@lru_cache(maxsize=512)
-def _update_of(names: tuple[str, ...]) -> Update:
-    return update(JOB).where(JOB.c.id == bindparam("at_id")).values({name: bindparam(f"new_{name}") for name in names})
+_LISTING_KEYS = ("project_id", "status", "job_id")
+_LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
+READY_KEYS = ("project_id", "class_id", "neg_priority", "job_id")
 
 
 @define
@@ -121,7 +90,7 @@ class Ledger:
     # -- changing ------------------------------------------------------------------------------------------------------
 
     def put(self, state: JobState, **more: Any) -> JobState:
-        """Note what a job is from now on; ``more`` are columns beside those of its state."""
+        """Note what a job is from now on; ``more`` are columns beside those of its state, JSON as text."""
         self._now[state.id] = state
         if more:
             self._more.setdefault(state.id, {}).update(more)
@@ -181,45 +150,35 @@ class Ledger:
                     if key not in grown:
                         grown[key] = class_after(self.tx, self.task(new.task_id), new.ooms)
                     class_id = grown[key]
-                found.append((old, evolve(new, class_id=class_id)))
+                found.append((old, new._replace(class_id=class_id)))
             else:
                 found.append((old, new))
         return found
 
     def _write_rows(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
-        groups: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        groups: defaultdict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
         for old, new in changed:
-            values: dict[str, Any] = {
-                name: _plain(getattr(new, name)) for name in COLUMNS if getattr(new, name) != getattr(old, name)
+            values = {
+                name: plain(now)
+                for name, before, now in zip(COLUMNS, old, new, strict=True)
+                if before is not now and before != now
             }
             if self.by_cursor:
                 values.pop("submission_id", None)
             values |= self._more.get(new.id, {})
-            if not values:
-                continue
-            groups[tuple(values)].append({f"new_{name}": value for name, value in values.items()} | {"at_id": new.id})
+            if values:
+                groups[tuple(values)].append((*values.values(), new.id))
         for names, rows in groups.items():
-            self.tx.run(_update_of(names), rows)
+            self.tx.update(JOB, names, ("id",), rows)
 
     def _write_lists(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
         rows = []
         for old, new in changed:
-            before = (old.project_id, old.status, old.priority, old.ended_at)
-            after = (new.project_id, new.status, new.priority, new.ended_at)
+            before = (old.project_id, old.status.value, -old.priority, plain(old.ended_at))
+            after = (new.project_id, new.status.value, -new.priority, plain(new.ended_at))
             if before != after:
-                rows.append(
-                    {
-                        "old_project": old.project_id,
-                        "old_status": old.status.value,
-                        "id": new.id,
-                        "project": new.project_id,
-                        "new_status": new.status.value,
-                        "neg": -new.priority,
-                        "ended": new.ended_at,
-                    }
-                )
-        if rows:
-            self.tx.run(_LIST, rows)
+                rows.append((*after, old.project_id, old.status.value, new.id))
+        self.tx.update(LISTING, _LISTING_COLUMNS, _LISTING_KEYS, rows)
 
     def _write_queue(self, changed: Sequence[tuple[JobState, JobState]], now: datetime) -> None:
         leaves, moves, comes, wakes, sleeps = [], [], [], [], []
@@ -227,36 +186,23 @@ class Ledger:
         for old, new in changed:
             before, after = place(old), place(new)
             if before and after and before != after:
-                moves.append(_at(old) | {"project": after[0], "class": after[1], "neg": after[2]})
+                moves.append((*after[:3], *before))
             elif before and not after:
-                leaves.append(_at(old))
+                leaves.append(before)
             elif after and not before:
                 comes.append((*after, since))
             if old.not_before != new.not_before:
                 if old.not_before is not None:
-                    wakes.append({"old": old.not_before, "id": old.id})
+                    wakes.append((to_micros(old.not_before), old.id))
                 if new.not_before is not None:
                     sleeps.append((to_micros(new.not_before), new.id))
-        for statement, rows in ((_UNREADY, leaves), (_REKEY, moves), (_UNDELAY, wakes)):
-            if rows:
-                self.tx.run(statement, rows)
-        self.tx.insert(READY, ("project_id", "class_id", "neg_priority", "job_id", "since"), comes)
+        self.tx.delete(READY, READY_KEYS, leaves)
+        self.tx.update(READY, READY_KEYS[:3], READY_KEYS, moves)
+        self.tx.delete(DELAYED, ("not_before", "job_id"), wakes)
+        self.tx.insert(READY, (*READY_KEYS, "since"), comes)
         self.tx.insert(DELAYED, ("not_before", "job_id"), sleeps)
 
 
 def place(state: JobState) -> tuple[int, int, int, int] | None:
     """Return the key of a ready job's row in the queue; None for a job that is not ready."""
     return (state.project_id, state.class_id, -state.priority, state.id) if state.is_ready else None
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
-
-
-def _at(state: JobState) -> dict[str, Any]:
-    return {
-        "old_project": state.project_id,
-        "old_class": state.class_id,
-        "old_neg": -state.priority,
-        "id": state.id,
-    }

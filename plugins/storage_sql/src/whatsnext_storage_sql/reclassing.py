@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import evolve
 from sqlalchemy import bindparam, delete, select, update
 
 from whatsnext_core.model import JobStatus
@@ -66,5 +65,5 @@ def _move(tx: Transaction, job_ids: list[int], now: datetime) -> None:
     for job_id in job_ids:
         state = ledger.seen(job_id)
         if state is not None and state.is_ready:
-            ledger.put(evolve(state, class_id=class_after(tx, ledger.task(state.task_id), state.ooms)))
+            ledger.put(state._replace(class_id=class_after(tx, ledger.task(state.task_id), state.ooms)))
     ledger.flush(now)

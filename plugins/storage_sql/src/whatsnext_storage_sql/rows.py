@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from attrs import fields
 from sqlalchemy import Row
 
 from whatsnext_core.converters import from_json, to_json
@@ -30,10 +31,23 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_storage_sql.models.types import read_json
+from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
 
 STATUSES: Mapping[str, JobStatus] = {status.value: status for status in JobStatus}
 CAUSES: Mapping[str | None, Cause | None] = {None: None, **{cause.value: cause for cause in Cause}}
 CONDITIONS: Mapping[str, Condition] = {condition.value: condition for condition in Condition}
+ATTEMPT_STATUSES: Mapping[str, AttemptStatus] = {status.value: status for status in AttemptStatus}
+
+_NOT_IN_JOB = {"task_name": TASK.c.name}
+_NOT_IN_ATTEMPT = {"expires_at": LEASE.c.expires_at}
+JOB_FIELDS = tuple(field.name for field in fields(Job) if field.name not in {"depends", "conditions"})
+JOB_COLUMNS = tuple(_NOT_IN_JOB[name] if name in _NOT_IN_JOB else JOB.c[name] for name in JOB_FIELDS)
+"""What a job is read from, but for its edges; its task is joined."""
+ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
+ATTEMPT_COLUMNS = tuple(
+    _NOT_IN_ATTEMPT[name] if name in _NOT_IN_ATTEMPT else ATTEMPT.c[name] for name in ATTEMPT_FIELDS
+)
+"""What an attempt is read from; its lease is joined, if it has one."""
 
 
 def project_of(row: Row[Any]) -> Project:
@@ -101,36 +115,14 @@ def requirement_of(text: str) -> Requirement:
     return from_json(read_json(text), Requirement)
 
 
-def job_of(row: Row[Any], edges: list[Row[Any]]) -> Job:
-    """Return the job in a row of its table with its task's name, and its edges."""
-    return Job(
-        id=row.id,
-        name=row.name,
-        project_id=row.project_id,
-        task_id=row.task_id,
-        task_name=row.task_name,
-        parameters=row.parameters,
-        status=STATUSES[row.status],
-        priority=row.priority,
-        depends={edge.parent_id: edge.parent_name for edge in edges},
-        conditions={edge.parent_id: CONDITIONS[edge.condition] for edge in edges},
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        attempt=row.attempt,
-        failures=row.failures,
-        losses=row.losses,
-        ooms=row.ooms,
-        cause=CAUSES[row.cause],
-        message=row.message,
-        exit_code=row.exit_code,
-        not_before=row.not_before,
-        timeout=row.timeout,
-        cancel_requested=row.cancel_requested,
-        client_id=row.client_id,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        result=row.result,
-    )
+def job_of(row: Row[Any], edges: Sequence[Row[Any]]) -> Job:
+    """Return the job in a row of ``JOB_COLUMNS``, with its edges."""
+    values = dict(zip(JOB_FIELDS, row, strict=True))
+    values["status"] = STATUSES[values["status"]]
+    values["cause"] = CAUSES[values["cause"]]
+    values["depends"] = {edge.parent_id: edge.parent_name for edge in edges}
+    values["conditions"] = {edge.parent_id: CONDITIONS[edge.condition] for edge in edges}
+    return Job(**values)
 
 
 def allocation_values(allocation: Allocation) -> dict[str, Any]:
@@ -146,26 +138,12 @@ def allocation_of(data: Mapping[str, Any]) -> Allocation:
 
 
 def attempt_of(row: Row[Any]) -> Attempt:
-    """Return the attempt in a row of its table with the end of its lease."""
-    return Attempt(
-        job_id=row.job_id,
-        fence=row.fence,
-        status=AttemptStatus(row.status),
-        client_id=row.client_id,
-        session_id=row.session_id,
-        allocation=allocation_of(row.allocation),
-        claimed_at=row.claimed_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        expires_at=row.expires_at,
-        exit_code=row.exit_code,
-        cause=CAUSES[row.cause],
-        message=row.message,
-        peak_memory=row.peak_memory,
-        cpu_seconds=row.cpu_seconds,
-        handle=row.handle,
-        request=row.request,
-    )
+    """Return the attempt in a row of ``ATTEMPT_COLUMNS``."""
+    values = dict(zip(ATTEMPT_FIELDS, row, strict=True))
+    values["status"] = ATTEMPT_STATUSES[values["status"]]
+    values["cause"] = CAUSES[values["cause"]]
+    values["allocation"] = allocation_of(values["allocation"])
+    return Attempt(**values)
 
 
 def client_of(row: Row[Any]) -> Client:

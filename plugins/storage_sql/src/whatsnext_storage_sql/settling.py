@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from attrs import evolve
 from sqlalchemy import bindparam, delete, func, select, update
 
 from whatsnext_core.states import LEASE_LAPSED
@@ -92,7 +91,7 @@ def _wake(tx: Transaction, now: datetime, limit: int) -> int:
     ledger.load(job_ids, free=True)
     for job_id in job_ids:
         if ledger.knows(job_id):
-            ledger.put(evolve(ledger[job_id], not_before=None))
+            ledger.put(ledger[job_id]._replace(not_before=None))
     ledger.flush(now)
     return len(job_ids)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, bindparam, insert, or_, select, text, update
+from sqlalchemy import Row, bindparam, insert, literal_column, or_, select, text, update
 
 from whatsnext_core.dependencies import Counts, Fate, fate, weigh
 from whatsnext_core.errors import InvalidError, NotFoundError
@@ -42,7 +42,8 @@ _ORPHAN = (
     .join(EDGE, EDGE.c.child_id == JOB.c.id)
     .outerjoin(_PARENT, _PARENT.c.id == EDGE.c.parent_id)
     .outerjoin(TASK, TASK.c.id == _PARENT.c.task_id)
-    .where(JOB.c.submission_id == bindparam("id"), or_(_PARENT.c.id.is_(None), TASK.c.deleted))
+    .where(JOB.c.submission_id == bindparam("id"), JOB.c.submission_id > literal_column("0"))
+    .where(or_(_PARENT.c.id.is_(None), TASK.c.deleted))
     .order_by(JOB.c.id, EDGE.c.parent_id)
     .limit(1)
 )

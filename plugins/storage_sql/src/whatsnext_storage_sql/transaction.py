@@ -14,7 +14,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Row, Table, bindpar
 
 from whatsnext_core.errors import InvalidError, TransientStorageError
 from whatsnext_core.model import EventKind
-from whatsnext_storage_sql.dialects import insert_rows
+from whatsnext_storage_sql.bulk import Rows, delete_rows, insert_rows, update_rows
 from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.tables import EVENT, SUBMISSION
@@ -93,10 +93,20 @@ class Transaction:
         with self._translated():
             return self.connection.execute(statement, parameters).scalar()
 
-    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows of plain values (times as microseconds, JSON as text)."""
+    def insert(self, table: Table, columns: Sequence[str], rows: Rows) -> None:
+        """Insert rows of plain values."""
         with self._translated():
             insert_rows(self.connection, table, columns, rows)
+
+    def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
+        """Set columns of rows that are found by their keys; each row gives first the values, then the keys, plain."""
+        with self._translated():
+            update_rows(self.connection, table, columns, keys, rows)
+
+    def delete(self, table: Table, keys: Sequence[str], rows: Rows) -> None:
+        """Delete rows that are found by their keys, given as plain values."""
+        with self._translated():
+            delete_rows(self.connection, table, keys, rows)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

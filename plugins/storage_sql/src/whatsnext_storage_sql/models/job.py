@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, Index, Text, false, text
+from sqlalchemy import BigInteger, Float, Index, Sequence, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from whatsnext_storage_sql.models.base import Base
@@ -60,6 +60,10 @@ class Job(Base):
         ),
         {"postgresql_with": {"fillfactor": 80}},
     )
+
+
+JOB_ID = Sequence("job_id", data_type=BigInteger, metadata=Base.metadata)
+"""Gives out the ids of jobs on PostgreSQL; elsewhere a row of ``SequenceValue`` does."""
 
 
 class Edge(Base):

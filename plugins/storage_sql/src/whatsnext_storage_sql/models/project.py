@@ -33,6 +33,7 @@ class Project(Base):
             sqlite_where=text("deleted = 0"),
             postgresql_where=text("NOT deleted"),
         ),
+        Index("ix_project_deleted", "id", sqlite_where=text("deleted = 1"), postgresql_where=text("deleted")),
         {"sqlite_autoincrement": True},
     )
 
@@ -84,5 +85,7 @@ class Task(Base):
             sqlite_where=text("deleted = 0"),
             postgresql_where=text("NOT deleted"),
         ),
+        Index("ix_task_project_id_id", "project_id", "id"),
+        Index("ix_task_deleted", "id", sqlite_where=text("deleted = 1"), postgresql_where=text("deleted")),
         {"sqlite_autoincrement": True},
     )
