@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import secrets
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from attrs import define, field
 from whatsnext_core.formatting.contract import Execution, ExecutionState, Handle, Invocation
 from whatsnext_core.formatting.ends import describe_end
 from whatsnext_core.formatting.family import Snapshot
+from whatsnext_core.formatting.news import Bell
 from whatsnext_core.formatting.process import RUNNING, write_files
 from whatsnext_core.formatting.stopping import Stop
 from whatsnext_core.model.limits import shorten
@@ -30,9 +29,12 @@ class _Call:
     """One call of ``execute``."""
 
     invocation: Invocation
+    bell: Bell
     stop: Stop = field(init=False)
     thread: threading.Thread = field(init=False)
     execution: Execution = field(default=RUNNING)
+    told: bool = False
+    """Whether ``poll`` was asked for it since it ended."""
 
 
 class Calls:
@@ -46,15 +48,13 @@ class Calls:
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
         self._calls: dict[str, _Call] = {}
-        self._news, self._bell = socket.socketpair()
-        self._news.setblocking(False)
-        self._bell.setblocking(False)
+        self._bell: Bell | None = None
 
     def start(self, invocation: Invocation) -> Handle:
         """Start a thread that calls ``execute``, and return a handle that is good in this process."""
         write_files(invocation)
         mark = f"{invocation.key}.{secrets.token_hex(6)}"
-        call = _Call(invocation)
+        call = _Call(invocation, self._rope())
         call.thread = threading.Thread(target=self._run, args=(call,), name=f"execute {invocation.key}", daemon=True)
         call.stop = Stop(functools.partial(_started_by, call.thread))
         self._calls[mark] = call
@@ -63,11 +63,12 @@ class Calls:
 
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
         """Return how the calls stand; one of an earlier client is lost."""
-        with suppress(BlockingIOError):
-            while self._news.recv(1 << 16):
-                pass
+        self._rope().silence()
         look = functools.cache(Snapshot)
-        return {key: self._state(handle, look) for key, handle in handles.items()}
+        executions = {key: self._state(handle, look) for key, handle in handles.items()}
+        if any(call.execution is not RUNNING and not call.told for call in self._calls.values()):
+            self._rope().ring()
+        return executions
 
     def cancel(self, handle: Handle, signal: str, grace: float) -> None:
         """Send the signal to the processes that the call started, and SIGKILL after the grace.
@@ -93,12 +94,17 @@ class Calls:
 
     def close(self) -> None:
         """Close the descriptor; threads that run end by themselves."""
-        self._news.close()
-        self._bell.close()
+        if self._bell is not None:
+            self._bell.close()
+        self._bell = None
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while ``poll`` has news."""
-        return self._news.fileno()
+        return self._rope().fileno()
+
+    def _rope(self) -> Bell:
+        self._bell = self._bell or Bell()
+        return self._bell
 
     def _state(self, handle: Handle, look: Callable[[], Snapshot]) -> Execution:
         call = self._calls.get(handle["call"])
@@ -108,9 +114,11 @@ class Calls:
                 cause=Cause.LOST,
                 message="The client that ran it by a formatter's own 'execute' has gone.",
             )
-        if call.execution is RUNNING:
+        if (execution := call.execution) is RUNNING:
             call.stop.advance(look, root_ended=False)
-        return call.execution
+            return RUNNING
+        call.told = True
+        return execution
 
     def _run(self, call: _Call) -> None:
         try:
@@ -121,8 +129,7 @@ class Calls:
                 cause=Cause.ENGINE,
                 message=f"The formatter's 'execute' failed: {type(error).__name__}: {error}",
             )
-        with suppress(OSError):
-            self._bell.send(b"!")
+        call.bell.ring()
 
     def _call(self, invocation: Invocation) -> Execution:
         done = self._execute(list(invocation.argv))

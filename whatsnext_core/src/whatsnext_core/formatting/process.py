@@ -28,6 +28,7 @@ from whatsnext_core.formatting.channel import KeeperChannel
 from whatsnext_core.formatting.contract import Execution, ExecutionState, Handle, Invocation
 from whatsnext_core.formatting.ends import MemoryWatch, describe_end, was_killed
 from whatsnext_core.formatting.family import MARK, Root, Snapshot
+from whatsnext_core.formatting.news import Bell
 from whatsnext_core.formatting.programs import check_folder, find_program, refusal
 from whatsnext_core.formatting.stopping import Stop
 from whatsnext_core.model.status import Cause
@@ -71,6 +72,8 @@ class Processes:
         self._channel = KeeperChannel()
         self._followed: dict[str, _Followed] = {}
         self._memory = MemoryWatch()
+        self._untold: set[str] = set()
+        self._bell: Bell | None = None
 
     def start(self, invocation: Invocation) -> Handle:
         """Have it started and return its handle; ``poll`` tells if the system refused it in the end.
@@ -107,6 +110,7 @@ class Processes:
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
         """Return how the executions stand, and take the next step with those that are being ended."""
         self._take()
+        self._untold.difference_update(handle["mark"] for handle in handles.values())
         look = functools.cache(Snapshot)
         return {key: self._state(handle, look) for key, handle in handles.items()}
 
@@ -137,6 +141,7 @@ class Processes:
     def forget(self, handle: Handle) -> None:
         """Forget it; its files stay."""
         self._followed.pop(handle["mark"], None)
+        self._untold.discard(handle["mark"])
 
     def close(self) -> None:
         """Let the keeper go; it stays until the last process has ended."""
@@ -144,16 +149,26 @@ class Processes:
         self._channel.close(
             idle=not any(each.kept and each.record is None and each.ending is None for each in self._followed.values())
         )
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while ``poll`` has news."""
-        return self._channel.fileno()
+        if not self._untold:
+            return self._channel.fileno()
+        if self._bell is None:
+            self._bell = Bell()
+            self._bell.ring()
+        return self._bell.fileno()
 
     def _take(self) -> None:
         for message in self._channel.take():
             followed = self._followed.get(message["id"])
             if followed is None:
                 continue
+            if "pid" not in message:
+                self._untold.add(message["id"])
             if "code" in message:
                 followed.record = message
             elif "pid" in message:

@@ -1,6 +1,8 @@
 """Conformance kits for the authors of plugins. They need pytest and Hypothesis: install ``whatsnext-core[testing]``."""
 
 from whatsnext_core.testing import _asserts as _asserts
+from whatsnext_core.testing.formatter import FormatterConformance
+from whatsnext_core.testing.probe import ProbeConformance
 from whatsnext_core.testing.storage import StorageConformance
 
-__all__ = ["StorageConformance"]
+__all__ = ["FormatterConformance", "ProbeConformance", "StorageConformance"]

@@ -1,0 +1,1 @@
+"""How a job becomes a command, and how that runs."""

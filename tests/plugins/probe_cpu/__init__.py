@@ -1,0 +1,1 @@
+"""The CPUs and the memory of this machine."""
