@@ -108,6 +108,7 @@ class LogUploader:
         streams = [_Stream(held, name, held.logs[name], 0 if fresh else None) for name in STREAMS if name in held.logs]
         with self._changed:
             self._streams[held.key] = streams
+            self._changed.notify()
 
     def finish(self, held: Held) -> bool:
         """Note that an attempt has ended, and return whether its output is complete at the server right now.
