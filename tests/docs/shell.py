@@ -78,6 +78,7 @@ class Shell:
     def start(self, command: str) -> Path:
         """Starts a command in the background and gives the file with its output."""
         log = self.folder / f".background-{len(self.daemons)}.log"
+        log.touch()
         started = self.run(f"{command} >{shlex.quote(str(log))} 2>&1 & echo $!")
         self.daemons.append((int(started.output.split()[-1]), command, log))
         return log
