@@ -53,14 +53,14 @@ def update_job(tx: Transaction, job_id: int, changes: JobChanges, now: datetime)
     holds, (state,) = touch(tx, [job_id], now)
     known = jobs_by_id(tx, [job_id])[job_id]
     fields = _real_changes(known, changes)
-    status = fields.pop("status", state.status)
-    if status is not state.status:
+    status: JobStatus | None = fields.pop("status", None)
+    if status is not None:
         check_request(job_id, state.status, status)
-    with tx.savepoint() if fields and status is not state.status else nullcontext():
+    with tx.savepoint() if fields and status is not None else nullcontext():
         first = state.status.is_waiting
         if fields and first:
             state = _edit(holds.ledger, state, known, fields, now)
-        if status is not state.status:
+        if status is not None:
             state = _request(holds, state, status, now)
         if fields and not first:
             state = _edit(holds.ledger, state, known, fields, now)
@@ -70,13 +70,14 @@ def update_job(tx: Transaction, job_id: int, changes: JobChanges, now: datetime)
 
 
 def _real_changes(known: Job, changes: JobChanges) -> dict[str, Any]:
-    old = {"depends": known.conditions}
     found = {attribute.name: getattr(changes, attribute.name) for attribute in attrs.fields(JobChanges)}
-    return {
-        name: value
-        for name, value in found.items()
-        if value is not None and value != old.get(name, getattr(known, name))
-    }
+    return {name: value for name, value in found.items() if value is not None and not _is_now(known, name, value)}
+
+
+def _is_now(known: Job, name: str, value: Any) -> bool:
+    if name == "parameters":  # 1, 1.0 and true are not the same to a job, nor is another order of the keys
+        return write_json(dict(value)) == write_json(dict(known.parameters))
+    return bool(value == (known.conditions if name == "depends" else getattr(known, name)))
 
 
 def _edit(ledger: Ledger, state: JobState, known: Job, fields: Mapping[str, Any], now: datetime) -> JobState:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from whatsnext_core.errors import StorageError
@@ -21,6 +21,7 @@ from whatsnext_storage_sql.transaction import Transaction
 from whatsnext_storage_sql.writer import SQLWriter
 
 _NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
+_ANY_PROJECT = text("SELECT id FROM project LIMIT 1")
 
 
 def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
@@ -66,33 +67,53 @@ class SQLStorage:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
         self._turn = threading.Lock()
+        self._writer: int | None = None
+        self._closed = False
 
     @contextmanager
     def read(self) -> Iterator[SQLReader]:
         """Return a block with a consistent view."""
-        with translated(self._engines.place), self._engines.read.begin() as connection:
+        with self._begin(self._engines.read) as connection:
             yield SQLReader(Transaction(connection, self._engines.place))
 
     @contextmanager
     def write(self) -> Iterator[SQLWriter]:
         """Return a block that is one transaction, durable once it ended well."""
-        with self._turn, translated(self._engines.place), self._engines.write.begin() as connection:
-            transaction = Transaction(connection, self._engines.place)
-            yield SQLWriter(transaction)
-            transaction.flush()
+        me = threading.get_ident()
+        if self._writer == me:
+            raise StorageError(
+                "This thread writes to the storage already; end its write block before it begins another."
+            )
+        with self._turn:
+            self._writer = me
+            try:
+                with self._begin(self._engines.write) as connection:
+                    transaction = Transaction(connection, self._engines.place)
+                    yield SQLWriter(transaction)
+                    transaction.flush()
+            finally:
+                self._writer = None
 
     def clock(self) -> datetime:
         """Return the time: the database's own on PostgreSQL, this machine's for SQLite."""
         if self._engines.read.dialect.name == "sqlite":
             return datetime.now(UTC)
-        with translated(self._engines.place), self._engines.read.connect() as connection:
+        with self._begin(self._engines.read) as connection:
             return from_micros(connection.execute(_NOW).scalar_one())
 
     def check(self) -> None:
         """Raise StorageError unless the database answers."""
-        with translated(self._engines.place), self._engines.read.connect() as connection:
-            connection.execute(text("SELECT 1 FROM project LIMIT 1")).all()
+        with self._begin(self._engines.read) as connection:
+            connection.execute(_ANY_PROJECT).all()
 
     def close(self) -> None:
         """Close all connections."""
+        self._closed = True
         self._engines.close()
+
+    @contextmanager
+    def _begin(self, engine: Engine) -> Iterator[Connection]:
+        if self._closed:
+            raise StorageError(f"The storage {self._engines.place} is closed; open it anew.")
+        with translated(self._engines.place), engine.begin() as connection:
+            yield connection

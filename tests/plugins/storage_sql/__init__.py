@@ -1,0 +1,1 @@
+"""The storage in SQLite and PostgreSQL."""

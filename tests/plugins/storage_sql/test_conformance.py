@@ -1,0 +1,40 @@
+"""Both databases pass the conformance kit."""
+
+from collections.abc import Callable
+
+import pytest
+
+from whatsnext_core.storage import Storage
+from whatsnext_core.testing.storage import StorageConformance
+from whatsnext_storage_sql.storage import SQLStorage
+
+
+class SQLConformance(StorageConformance):
+    @pytest.fixture
+    def url(self) -> str:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def storage(self, url: str, open_url: Callable[[str], SQLStorage]) -> Storage:
+        return open_url(url)
+
+    @pytest.fixture
+    def reopen(self, url: str, storage: Storage, open_url: Callable[[str], SQLStorage]) -> Callable[[], Storage]:
+        def close_and_open() -> Storage:
+            storage.close()
+            return open_url(url)
+
+        return close_and_open
+
+
+class TestSQLite(SQLConformance):
+    @pytest.fixture
+    def url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+
+@pytest.mark.postgresql
+class TestPostgreSQL(SQLConformance):
+    @pytest.fixture
+    def url(self, migrated_postgresql_url: str) -> str:
+        return migrated_postgresql_url
