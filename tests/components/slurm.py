@@ -55,6 +55,7 @@ JobCompLoc={folder}/jobcomp.log
 ReturnToService=2
 SlurmdTimeout=30
 KillWait=2
+MessageTimeout=5
 SlurmdParameters=config_overrides
 GresTypes=gpu
 DefMemPerCPU=100

@@ -88,14 +88,6 @@ def test_a_cancelled_job_may_end_in_its_own_way(formatter: SlurmFormatter, start
     assert (execution.succeeded, execution.exit_code) == (False, 7)
 
 
-def test_a_job_that_does_not_listen_is_ended_by_force(formatter: SlurmFormatter, start: Start) -> None:
-    handle = start("""sh -c "trap '' TERM; echo up; while :; do sleep 0.1; done" """)
-    wait_until(lambda: formatter.logs(handle).stdout.exists() and formatter.logs(handle).stdout.read_text(), 60)
-    formatter.cancel(handle, "SIGTERM", 0.5)
-    execution = end_of(formatter, handle)
-    assert (execution.succeeded, execution.cause) == (False, Cause.CANCELLED)
-
-
 def test_a_job_that_waits_is_cancelled_at_once(formatter: SlurmFormatter, start: Start, slurm: SlurmCluster) -> None:
     slurm.run("scontrol", "update", "PartitionName=main", "State=DOWN")
     try:
@@ -168,16 +160,6 @@ def test_a_job_whose_output_cannot_be_opened_says_what_the_nodes_must_share(
     execution = end_of(formatter, handle)
     assert execution.cause is Cause.ENGINE
     assert "must be on a file system that the nodes share" in execution.message
-
-
-def test_another_process_goes_on_with_a_job(formatter: SlurmFormatter, start: Start) -> None:
-    handle = start("sleep 600")
-    wait_for(formatter, handle, ExecutionState.RUNNING)
-    later = SlurmFormatter(poll_interval=0.2)
-    assert later.adopt(handle)
-    assert state_of(later, handle).state is ExecutionState.RUNNING
-    later.cancel(handle, "SIGTERM", 30)
-    assert end_of(later, handle).exit_code == 143
 
 
 def test_a_job_that_slurm_has_forgotten_ended_as_its_script_wrote(formatter: SlurmFormatter, start: Start) -> None:

@@ -26,6 +26,9 @@ export WHATSNEXT_DEVICES="${{CUDA_VISIBLE_DEVICES-}}"
 cd -- "$SLURM_SUBMIT_DIR" && {command} </dev/null
 code=$?
 {{ echo "$code"; times; }} >{draft} && mv -f {draft} {record}
+# What the command left behind ends with it, also where Slurm does not see to that.
+left=$(ps -A -o pgid= -o pid= | awk -v group=$$ '$1 == group && $2 != group {{ print $2 }}')
+[ -z "$left" ] || kill -KILL $left 2>/dev/null
 exit "$code"
 """
 
