@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from itertools import takewhile
+from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import Row, bindparam, func, select
 
 from whatsnext_core.states import LEASE_LAPSED
 from whatsnext_core.storage import SUBMISSION_LASTS, Settled
@@ -35,12 +36,10 @@ _WOKEN = (
     .order_by(DELAYED.c.not_before, DELAYED.c.job_id)
     .limit(bindparam("limit"))
 )
-_RIPPLE = select(RIPPLE).order_by(RIPPLE.c.id).limit(1)
-_RIPPLES = select(RIPPLE.c.id).limit(1)
+_RIPPLES = select(RIPPLE).order_by(RIPPLE.c.id).limit(bindparam("limit"))
+_ANY_RIPPLE = select(RIPPLE.c.id).limit(1)
 _TIMES = (select(func.min(LEASE.c.expires_at)), select(func.min(DELAYED.c.not_before)))
 _OPENED = select(func.min(SUBMISSION.c.created_at))
-_ADVANCE = update(RIPPLE).where(RIPPLE.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
-_END = delete(RIPPLE).where(RIPPLE.c.id == bindparam("at"))
 
 
 def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
@@ -61,7 +60,7 @@ def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
 def _is_due(tx: Transaction, now: datetime) -> bool:
     return (
         any(tx.first(statement, now=now, limit=1) is not None for statement in (_LAPSED, _WOKEN))
-        or tx.first(_RIPPLES) is not None
+        or tx.first(_ANY_RIPPLE) is not None
         or batch_is_due(tx, now)
         or reclassing_is_due(tx)
         or clearing_is_due(tx)
@@ -99,24 +98,43 @@ def _wake(tx: Transaction, now: datetime, limit: int) -> int:
 def _ripple(tx: Transaction, now: datetime, limit: int) -> int:
     """Tell children what became of their parents, where that was too much for one transaction."""
     steps = 0
-    while steps < limit and tx.first(_RIPPLES) is not None:
+    while steps < limit and tx.first(_ANY_RIPPLE) is not None:
         lock_whole_graph(tx)
-        ripple = tx.first(_RIPPLE)
-        if ripple is None:
-            break
-        last = None if ripple.last_status is None else STATUSES[ripple.last_status]
-        ledger = Ledger(tx)
-        ledger.load([ripple.parent_id])
-        told, cursor = 0, None
-        if last is not None or ledger.knows(ripple.parent_id):
-            told, cursor = tell_after(ledger, ripple.parent_id, last, ripple.cursor, now, limit - steps)
-        if cursor is None:
-            tx.run(_END, {"at": ripple.id})
+        rows = tx.all(_RIPPLES, limit=limit - steps)
+        if rows and rows[0].cursor:
+            steps += _go_on(tx, rows[0], now, limit - steps)
         else:
-            tx.run(_ADVANCE, {"at": ripple.id, "new_cursor": cursor})
-        steps += max(told, 1)
-        steps += spread(ledger, now, max(limit - steps, 0))
+            begun = list(takewhile(lambda row: not row.cursor, rows))
+            steps += _begin(tx, begun, now, limit - steps)
     return steps
+
+
+def _begin(tx: Transaction, rows: Sequence[Row[Any]], now: datetime, limit: int) -> int:
+    """Tell the children of several jobs from the first; the ledger notes again what remains."""
+    tx.delete(RIPPLE, ("id",), [(row.id,) for row in rows])
+    ledger = Ledger(tx)
+    ledger.load(row.parent_id for row in rows if row.last_status is None)
+    for row in rows:
+        if row.last_status is not None:
+            ledger.ripples[row.parent_id] = STATUSES[row.last_status]
+        elif ledger.knows(row.parent_id):
+            ledger.ripples[row.parent_id] = None
+    return max(spread(ledger, now, limit), len(rows))
+
+
+def _go_on(tx: Transaction, row: Row[Any], now: datetime, limit: int) -> int:
+    """Tell further children of one job."""
+    last = None if row.last_status is None else STATUSES[row.last_status]
+    ledger = Ledger(tx)
+    ledger.load([row.parent_id])
+    told, cursor = 0, None
+    if last is not None or ledger.knows(row.parent_id):
+        told, cursor = tell_after(ledger, row.parent_id, last, row.cursor, now, limit)
+    if cursor is None:
+        tx.delete(RIPPLE, ("id",), [(row.id,)])
+    else:
+        tx.update(RIPPLE, ("cursor",), ("id",), [(cursor, row.id)])
+    return max(told, 1) + spread(ledger, now, max(limit - told, 0))
 
 
 _Stage: TypeAlias = Callable[[Transaction, datetime, int], int]
