@@ -21,3 +21,9 @@ def memory_api() -> Iterator[Api]:
     """A server that keeps everything in memory, for what does not depend on the storage."""
     with serving(MemoryStorage()) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of tests that are coroutines."""
+    return "asyncio"

@@ -14,6 +14,9 @@ from typing import Any, Self
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.routing import Match
 
 from tests.support import Daemon, wait_until
 from whatsnext_core.storage import Storage
@@ -44,6 +47,8 @@ class Api:
             options["json"] = body
         response = self.http.request(method, path, **options)
         assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text}"
+        if self.app is not None:
+            check_documented(self.app, method, response)
         return response.json() if response.content else None
 
     def project(self) -> int:
@@ -100,6 +105,22 @@ class Api:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def check_documented(app: FastAPI, method: str, response: httpx.Response) -> None:
+    """Check that the description of the API names the status of an answer, and the answer fits its schema."""
+    scope = {"type": "http", "method": method, "path": response.url.path, "headers": []}
+    routes = [route for route in app.router.routes if isinstance(route, APIRoute)]
+    route = next((route for route in routes if route.matches(scope)[0] is Match.FULL), None)
+    if route is None:
+        return
+    operation = app.openapi()["paths"][route.path_format][method.lower()]
+    assert str(response.status_code) in operation["responses"], f"{method} {route.path}: {response.status_code}"
+    model: Any = route.responses.get(response.status_code, {}).get("model")
+    if response.is_success and response.status_code == (route.status_code or 200):
+        model = route.response_model
+    if model is not None:
+        TypeAdapter(model).validate_json(response.content)
 
 
 @contextmanager

@@ -86,6 +86,8 @@ class Application(FastAPI):
             statuses.append(429)
         if "requestBody" in operation:
             statuses.append(413)
+        if "parameters" in operation:
+            statuses.append(400)
         for status in statuses:
             operation["responses"].setdefault(str(status), _documented(status))
 

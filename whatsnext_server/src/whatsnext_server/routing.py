@@ -74,11 +74,18 @@ class Endpoint(APIRoute):
         has_body = self.body_field is not None
 
         async def strict(request: Request) -> Response:
+            check_address(request)
             if has_body:
                 check_content_type(request)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+def check_address(request: Request) -> None:
+    """Raise HTTPException 400 if path or query contain a NUL, which no name has and some databases stumble over."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise HTTPException(400, "The path or the query contains a NUL (%00); remove it.")
 
 
 def check_content_type(request: Request) -> None:
