@@ -51,3 +51,23 @@ def test_the_settings_of_the_journal_are_checked(environ: dict[str, str], tmp_pa
     assert done.returncode in (1, 2)
     assert "[plugins.journal] has the unknown key 'snyc'. Did you mean 'sync'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_worker_on_the_formatter_runs_the_jobs_of_a_server_on_the_storage(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "whatsnext.toml").write_text("[plugins.nice]\nadjustment = 4\n\n[plugins.journal]\nsync = false\n")
+    with program(tmp_path, f"journal://{tmp_path}/q.journal", environ=environ) as server:
+        api = server.api
+        project_id = api.project()
+        how_nice = api.task(project_id, "how-nice", command_template="nice")
+        echo = api.task(project_id, "echo")
+        first = api.job(project_id, how_nice, "first")
+        then = api.job(project_id, echo, "then", parameters={"word": "it's done"}, depends={str(first): "first"})
+        worker = [str(Path(sys.executable).with_name("whatsnext")), "--server", api.url, "worker", "--once"]
+        argv = [*worker, "--formatter", "nice", "--cpus", "2", "--state-dir", str(tmp_path / "state")]
+        done = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [api.status(job_id) for job_id in (first, then)] == ["COMPLETED", "COMPLETED"]
+        logs = [api.http.get(f"/jobs/{job_id}/logs/stdout").text for job_id in (first, then)]
+        assert logs == [f"{min(os.nice(0) + 4, 19)}\n", "--word it's done\n"]

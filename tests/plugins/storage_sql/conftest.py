@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import PostgreSQLServer
-from tests.plugins.storage_sql.databases import copied_database
+from tests.plugins.storage_sql.databases import empty
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.storage import SQLStorage, open_storage, upgrade_storage
 
@@ -29,18 +29,18 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql: PostgreSQLServer) -> str:
-    """The name of a PostgreSQL database with all tables and nothing in them."""
-    name = postgresql.create_database()
-    upgrade_storage(postgresql.url(name))
-    return name
+def shared_postgresql_url(postgresql: PostgreSQLServer) -> str:
+    """The URL of a migrated PostgreSQL database for tests that use it one after the other."""
+    url = postgresql.url(postgresql.create_database())
+    upgrade_storage(url)
+    return url
 
 
 @pytest.fixture
-def migrated_postgresql_url(postgresql: PostgreSQLServer, postgresql_template: str) -> Iterator[str]:
+def migrated_postgresql_url(shared_postgresql_url: str) -> str:
     """The URL of an empty, migrated PostgreSQL database."""
-    with copied_database(postgresql, postgresql_template) as url:
-        yield url
+    empty(shared_postgresql_url)
+    return shared_postgresql_url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -1,0 +1,47 @@
+"""Whatever happens to both databases, they show what the model shows."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.plugins.storage_sql.databases import empty
+from whatsnext_core.storage import Storage
+from whatsnext_core.testing.machine import check_against_model
+from whatsnext_storage_sql.storage import open_storage
+
+FEW = hypothesis.settings(max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, database=None)
+FEWER = hypothesis.settings(FEW, max_examples=15)
+
+
+def test_sqlite_agrees_with_the_model(sqlite_template: Path, tmp_path: Path) -> None:
+    @contextmanager
+    def fresh() -> Iterator[Storage]:
+        path = tmp_path / "queue.db"
+        for old in tmp_path.glob("queue.db*"):
+            old.unlink()
+        shutil.copyfile(sqlite_template, path)
+        storage = open_storage(f"sqlite:///{path}")
+        try:
+            yield storage
+        finally:
+            storage.close()
+
+    check_against_model(fresh, FEW)
+
+
+@pytest.mark.postgresql
+def test_postgresql_agrees_with_the_model(shared_postgresql_url: str) -> None:
+    @contextmanager
+    def fresh() -> Iterator[Storage]:
+        empty(shared_postgresql_url)
+        storage = open_storage(shared_postgresql_url)
+        try:
+            yield storage
+        finally:
+            storage.close()
+
+    check_against_model(fresh, FEWER)
