@@ -49,8 +49,10 @@ def up(
     """Start a server and a worker on this machine, and stop both with Ctrl-C.
 
     The server listens on this machine only, at the configured port, or 8000; --port 0 takes a free one. What was
-    submitted is still there when it is started again. The first Ctrl-C lets running jobs finish, a second one ends
-    them.
+    submitted is still there when it is started again. The worker takes the jobs of all projects, unless --project names
+    one, which is made if it is not there.
+
+    The first Ctrl-C lets running jobs finish, a second one ends them.
     """
     from whatsnext_client.commands.base.logging import log_to_stderr
     from whatsnext_client.localserver import LocalServer
@@ -76,7 +78,9 @@ def _work(
     from whatsnext_client.commands.worker import greet, make_client
 
     session.api.transport.greet(wait_for=10.0)
-    with make_client(session, engine, capacity, name=name) as client:
+    only = given(click.get_current_context()).get("project")
+    project = (session.api.project_named(only) or session.api.create_project(only)) if only else None
+    with make_client(session, engine, capacity, project=project, name=name) as client:
         session.output.say(
             f"The server listens at {server.url} (Ctrl-C ends it).", {"server": server.url, "worker": client.id}
         )

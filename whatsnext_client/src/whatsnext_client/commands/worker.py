@@ -16,6 +16,7 @@ from whatsnext_client.commands.base.values import Duration
 
 if TYPE_CHECKING:
     from whatsnext_client.client import Client
+    from whatsnext_client.rest import Document
     from whatsnext_core.formatting import Engine
     from whatsnext_core.model import Capacity
 
@@ -70,7 +71,8 @@ def worker(
     engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
     offer = {key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
     capacity = make_offer(session, plugins, **offer)
-    with make_client(session, engine, capacity, client_id=client_id, **given) as client:
+    project = session.project if session.settings.project else None
+    with make_client(session, engine, capacity, project=project, client_id=client_id, **given) as client:
         greet(session, client, formatter)
         count = client.work(run_forever=not once, idle_time=idle, lifetime=lifetime)
     session.output.say(f"Executed {count:,} job{'' if count == 1 else 's'}.", {"id": client.id, "executed": count})
@@ -81,13 +83,15 @@ def make_client(
     engine: Engine,
     capacity: Capacity,
     *,
+    project: Document | None,
     name: str | None = None,
     entity: str | None = None,
     client_id: str | None = None,
     state_dir: str | None = None,
 ) -> Client:
-    """Return the worker, known to the server."""
+    """Return the worker, known to the server; without a project it takes the jobs of all."""
     from whatsnext_client.client import Client
+    from whatsnext_client.project import Project
     from whatsnext_client.server import Server
 
     settings = session.settings
@@ -97,7 +101,7 @@ def make_client(
     return Client(
         entity=entity if entity is not None else _user(),
         name=name or socket.gethostname(),
-        project=session.project_at(server) if settings.project else server,
+        project=Project(server.rest, project) if project else server,
         formatter=engine,
         available_cpu=capacity.cpu,
         devices=capacity.devices,
@@ -119,7 +123,7 @@ def greet(session: Session, client: Client, formatter: str) -> None:
     if capacity.memory is not None:
         parts.append(f"{times.memory(capacity.memory)} of memory")
     parts += sorted(capacity.labels)
-    project = f"project {session.settings.project}" if session.settings.project else "all projects"
+    project = " and ".join(f"project {each.label}" for each in client.projects) or "all projects"
     session.output.note(
         f"Worker {client.id} offers {', '.join(parts)} to {project} on {session.address.url}, by formatter {formatter}."
     )

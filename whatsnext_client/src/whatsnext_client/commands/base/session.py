@@ -17,9 +17,7 @@ from whatsnext_client.commands.base.output import Output
 if TYPE_CHECKING:
     from whatsnext_client.address import Address
     from whatsnext_client.config import ClientSettings
-    from whatsnext_client.project import Project
     from whatsnext_client.rest import Rest
-    from whatsnext_client.server import Server
     from whatsnext_client.transport import Transport
 
 P = ParamSpec("P")
@@ -104,12 +102,6 @@ class Session:
                 f"`whatsnext projects create` makes one."
             )
         return found
-
-    def project_at(self, server: Server) -> Project:
-        """Return the project that was named, as the library's object."""
-        from whatsnext_client.project import Project
-
-        return Project(server.rest, self.project)
 
     @property
     def api_key(self) -> str | None:

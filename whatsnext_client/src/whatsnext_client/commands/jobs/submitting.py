@@ -133,7 +133,8 @@ def submit(session: Session, file: BinaryIO, *, sweeps: tuple[str, ...], dry_run
     from whatsnext_client.commands.jobs.reading import Source
     from whatsnext_client.commands.jobs.submission import Submission
 
-    title = "standard input" if file.name in {"-", "<stdin>"} else str(file.name)
+    name = getattr(file, "name", "<stdin>")
+    title = "standard input" if name == "<stdin>" else str(name)
     submission = Submission(title)
     submission.read(Source(file, title), parse_sweeps(sweeps))
     _finish(session, submission, dry_run=dry_run)
