@@ -4,8 +4,15 @@ import ast
 import configparser
 import json
 import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.docs.snippets import Snippet
+from whatsnext_client.config import ClientSettings
+from whatsnext_core.errors import ConfigurationError
+from whatsnext_core.plugins import load_plugins
+from whatsnext_core.settings import load_plugin_config, load_settings
+from whatsnext_server.config import ServerSettings
 
 __all__ = ["LANGUAGES", "check_syntax"]
 
@@ -24,7 +31,7 @@ def check_syntax(snippet: Snippet) -> None:
             case "python":
                 ast.parse(snippet.text)
             case "toml":
-                tomllib.loads(snippet.text)
+                check_settings(snippet.text)
             case "json" if (snippet.file or "").endswith(".jsonl"):
                 for line in snippet.text.splitlines():
                     json.loads(line)
@@ -32,5 +39,22 @@ def check_syntax(snippet: Snippet) -> None:
                 json.loads(snippet.text)
             case "ini":
                 configparser.ConfigParser(strict=False, interpolation=None).read_string(snippet.text)
-    except (SyntaxError, ValueError, configparser.Error) as error:
+    except (SyntaxError, ValueError, configparser.Error, ConfigurationError) as error:
         raise AssertionError(f"{snippet.place}: this is no {language}: {error}") from error
+
+
+def check_settings(text: str) -> None:
+    """Raises an error unless a text is TOML and, if it is a config file, has only settings that exist."""
+    content = tomllib.loads(text)
+    if not content.keys() <= {"client", "server", "plugins"}:
+        return
+    plugins = load_plugins()
+    groups = (plugins.formatters(), plugins.probes(), plugins.storage_backends(), plugins.notifiers())
+    known = {name: provided.descriptor.config for group in groups for name, provided in group.items()}
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "whatsnext.toml"
+        file.write_text(text, encoding="utf-8")
+        load_settings(ClientSettings, "client", config=file, environ={})
+        load_settings(ServerSettings, "server", config=file, environ={})
+        for name in content.get("plugins", {}).keys() & known.keys():
+            load_plugin_config(name, known[name], config=file, environ={})

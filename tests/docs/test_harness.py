@@ -63,6 +63,8 @@ def test_the_status_of_a_command_that_fails_can_be_asked_for(tmp_path: Path) -> 
         (block("python", "print(1)") + block("text", "2", before="<!-- prints -->"), "the code before it printed"),
         (block("console", "$ exit 3"), "ended the session"),
         (block("toml", "a ="), "is no toml"),
+        (block("toml", "[server]", "prot = 1"), "prot"),
+        (block("toml", "[plugins.cli]", "skript = 1"), "skript"),
         (block("json", "{a: 1}"), "is no json"),
         (block("perl", "1"), "nobody checks"),
         (block("console", "output"), "output before the first command"),
