@@ -236,7 +236,7 @@ class Client:
 
     @property
     def active_resources(self) -> list[Resource]:
-        """What is in use: the resources that were set aside, and one for each job that runs."""
+        """What is in use, which is the resources that were set aside and one for each job that runs."""
         worker = self._worker
         running = [] if worker is None else worker.live()
         used = [Resource(held.allocation.cpu, held.allocation.devices, self) for held in running]

@@ -63,7 +63,7 @@ class JobFacts:
 
     @property
     def cause(self) -> str | None:
-        """Why its last attempt did not succeed: ``exit``, ``timeout``, ``oom``, ``lost``, ..."""
+        """Why its last attempt did not succeed (``exit``, ``timeout``, ``oom``, ``lost``, ...); None if it did."""
         return self._document.get("cause")
 
     @property
