@@ -33,7 +33,7 @@ copybutton_here_doc_delimiter = "EOF"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 
 # Names of other projects' types and of type variables: this reference links within itself only.
 nitpick_ignore_regex = [(r"py:.*", r".*")]
