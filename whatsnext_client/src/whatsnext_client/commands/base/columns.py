@@ -7,6 +7,9 @@ from typing import Any
 from whatsnext_client.commands.base import times
 from whatsnext_client.commands.base.output import Column, Document
 
+MENTIONED = 3
+"""Jobs before a job that a list mentions."""
+
 
 def accelerators(task: Document) -> str:
     """Return what accelerators a task needs: ``2 a100 40 GiB``."""
@@ -31,9 +34,12 @@ def note(job: Document) -> str:
         return ""
     if job["status"] in {"QUEUED", "RUNNING"}:
         return "cancel requested" if job["cancel_requested"] else ""
-    cause = f"{job['cause']}: " if job["cause"] else ""
-    message = cause + (job["message"] or "")
-    return message.strip().partition("\n")[0].rstrip(": ")
+    cause, message = job["cause"] or "", (job["message"] or "").strip().partition("\n")[0]
+    if not cause and not message and job["status"] in {"PENDING", "BLOCKED"} and job["depends"]:
+        return "after " + ", ".join([*list(job["depends"])[:MENTIONED], "..."][: len(job["depends"])])
+    if message.lower().startswith(cause):
+        return message
+    return f"{cause}: {message}" if message else cause
 
 
 def job_fields(job: dict[str, Any]) -> list[tuple[str, object]]:
@@ -91,9 +97,9 @@ TASKS = (
     Column("name", lambda task: task["name"]),
     Column("cpu", lambda task: task["required_cpu"], right=True),
     Column("accelerators", accelerators),
-    Column("memory", lambda task: times.memory(task.get("required_memory") or None), right=True),
-    Column("retries", lambda task: (task.get("retry") or {}).get("retries", 0), right=True),
-    Column("timeout", lambda task: times.span(task["timeout"]) if task.get("timeout") else ""),
+    Column("memory", lambda task: times.memory(task.get("required_memory") or None), right=True, spare=3),
+    Column("retries", lambda task: (task.get("retry") or {}).get("retries", 0), right=True, spare=1),
+    Column("timeout", lambda task: times.span(task["timeout"]) if task.get("timeout") else "", spare=2),
     Column("command", lambda task: task.get("command_template")),
 )
 """A list of tasks."""
@@ -103,11 +109,11 @@ JOBS = (
     Column("name", lambda job: job["name"]),
     Column("task", lambda job: job["task_name"]),
     Column("status", lambda job: job["status"]),
-    Column("priority", lambda job: job["priority"], right=True),
-    Column("attempt", lambda job: job["attempt"], right=True),
-    Column("age", lambda job: times.age(job["created_at"]), right=True),
-    Column("time", lambda job: times.between(job["started_at"], job["finished_at"]), right=True),
-    Column("worker", lambda job: job["client_id"]),
+    Column("priority", lambda job: job["priority"], right=True, spare=5),
+    Column("attempt", lambda job: job["attempt"], right=True, spare=4),
+    Column("age", lambda job: times.age(job["created_at"]), right=True, spare=3),
+    Column("time", lambda job: times.between(job["started_at"], job["finished_at"]), right=True, spare=1),
+    Column("worker", lambda job: job["client_id"], spare=2),
     Column("note", note),
 )
 """A list of jobs."""
@@ -118,7 +124,6 @@ QUEUE = (
     Column("task", lambda job: job["task_name"]),
     Column("priority", lambda job: job["priority"], right=True),
     Column("age", lambda job: times.age(job["created_at"]), right=True),
-    Column("depends", lambda job: " ".join(job["depends"])),
     Column("note", note),
 )
 """The jobs that wait."""
@@ -142,8 +147,8 @@ ATTEMPTS = (
     Column("time", lambda attempt: times.between(attempt["started_at"], attempt["finished_at"]), right=True),
     Column("exit", lambda attempt: attempt["exit_code"], right=True),
     Column("cause", lambda attempt: attempt["cause"]),
-    Column("memory", lambda attempt: times.memory(attempt["peak_memory"]), right=True),
-    Column("cpu time", lambda attempt: times.span(attempt["cpu_seconds"] or 0.0), right=True),
+    Column("memory", lambda attempt: times.memory(attempt["peak_memory"]), right=True, spare=1),
+    Column("cpu time", lambda attempt: times.span(attempt["cpu_seconds"] or 0.0), right=True, spare=2),
     Column("message", lambda attempt: attempt["message"]),
 )
 """The attempts of a job."""

@@ -87,7 +87,7 @@ def _say(message: object, code: int) -> int:
 
 def _aborted(error: click.Abort) -> int:
     """Return the code for Ctrl-C, or for a question that nobody was there to answer."""
+    click.echo(err=True)
     if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-        click.echo(err=True)
         return INTERRUPTED
     return _say("not confirmed, so nothing was done; --yes answers the question.", SAID_NO)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
+FOLDED = 24
+"""Characters of a column that is never folded; a longer one gets as many at least."""
+GAP = 2
+"""Blanks between columns."""
 NOTHING = "-"
 """What stands where there is nothing."""
 STYLES = {
@@ -44,6 +48,8 @@ class Column(NamedTuple):
     """What it shows of a document."""
     right: bool = False
     """Whether it holds numbers."""
+    spare: int = 0
+    """Above 0: a terminal that is too narrow does without it; the highest goes first."""
 
 
 class Output:
@@ -147,10 +153,24 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column, texts in zip(columns, zip(*rows, strict=True), strict=True):
-        short = max(map(len, texts)) <= 24  # noqa: PLR2004 - what is shorter is never folded
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold", no_wrap=short)
+    console = Console(highlight=False, markup=False)
+    widths = [max(map(len, texts)) for texts in zip([column.title for column in columns], *rows, strict=True)]
+    shown = _chosen(columns, widths, console.width)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for place in shown:
+        column, folded = columns[place], widths[place] > FOLDED
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold", no_wrap=not folded)
     for row in rows:
-        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
-    Console(highlight=False, markup=False).print(table)
+        table.add_row(*(Text(row[place], style=STYLES.get(row[place], "")) for place in shown))
+    console.print(table)
+
+
+def _chosen(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Return the places of the columns that a terminal of this width can show, the long ones folded."""
+    shown = list(range(len(columns)))
+    while sum(min(widths[place], FOLDED) + GAP for place in shown) > width:
+        spare = max(shown, key=lambda place: columns[place].spare)
+        if not columns[spare].spare:
+            break
+        shown.remove(spare)
+    return shown

@@ -19,8 +19,8 @@ def span(seconds: float) -> str:
     """Return a length of time in two units at most: ``42s``, ``3m10s``, ``2h05m``, ``3d4h``."""
     if seconds < 0:
         return "0s"
-    if 0 < seconds < 10:  # noqa: PLR2004 - below this a tenth of a second matters
-        return f"{round(seconds, 1):g}s"
+    if 0 < seconds < 10:  # noqa: PLR2004 - below this parts of a second matter
+        return f"{round(seconds, 1 if seconds >= 1 else 2):g}s"
     whole = round(seconds)
     days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
     if days:

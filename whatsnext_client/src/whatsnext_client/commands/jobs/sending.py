@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from whatsnext_client.commands.base.failures import LocalError
+from whatsnext_client.commands.jobs.progress import Silence
 from whatsnext_client.commands.jobs.submission import Submission
 
 if TYPE_CHECKING:
     from whatsnext_client.commands.base.session import Session
 
-LARGE = 1_000
-"""Jobs from which on it takes long enough to show a bar."""
 PATIENCE = 600.0
 """Seconds that the server may take for a large submission."""
 
@@ -47,32 +44,12 @@ def check_tasks(session: Session, submission: Submission) -> None:
         raise LocalError("\n".join([*lines, "Nothing was submitted."]))
 
 
-def send(session: Session, submission: Submission) -> list[int]:
+def send(session: Session, submission: Submission, shown: Silence) -> list[int]:
     """Return the ids of the jobs, all of which now exist."""
     content = submission.body()
     path = f"/projects/{session.project['id']}/jobs/batch"
-    with _progress(session, len(submission), len(content)) as moved:
-        answer = session.api.transport.send(
-            "POST", path, data=Upload(content, moved), content_type="application/json", timeout=PATIENCE
-        )
+    shown.sending(len(submission), len(content))
+    answer = session.api.transport.send(
+        "POST", path, data=Upload(content, shown.sent), content_type="application/json", timeout=PATIENCE
+    )
     return list(answer.json()["job_ids"])
-
-
-@contextmanager
-def _progress(session: Session, jobs: int, size: int) -> Iterator[Callable[[int], object]]:
-    """Shows how much went out, and then that the server works, if that takes long enough and somebody looks."""
-    if jobs < LARGE or not sys.stderr.isatty():
-        yield int
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-    layout = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*layout, console=session.output.console(), transient=True) as bar:
-        task = bar.add_task(f"sending {jobs:,} jobs", total=size)
-
-        def moved(place: int) -> None:
-            bar.update(task, completed=place)
-            if place >= size:
-                bar.update(task, total=None, description=f"the server writes {jobs:,} jobs")
-
-        yield moved

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from whatsnext_client.commands.jobs.items import Edge, Item
+    from whatsnext_client.commands.jobs.progress import Silence
     from whatsnext_client.commands.jobs.submission import Submission
 
 sweep_option = click.option(
@@ -78,6 +79,7 @@ def add(
     CONDITION is success, finished (ended in any way) or failure.
     """
     from whatsnext_client.commands.jobs.items import Item
+    from whatsnext_client.commands.jobs.progress import progress
     from whatsnext_client.commands.jobs.submission import Submission, fill
 
     values = parse_parameters(parameters)
@@ -92,7 +94,9 @@ def add(
     submission = Submission(f"task {task}")
     swept = parse_sweeps(sweeps)
     submission.take([(f"job {item.name!r}", item)], swept)
-    _finish(session, submission, dry_run=dry_run, single=None if swept else item)
+    with progress(session) as shown:
+        ids = _send(session, submission, shown, dry_run=dry_run)
+    _tell(session, submission, ids, single=None if swept else item)
 
 
 @click.command(
@@ -130,26 +134,32 @@ def submit(session: Session, file: BinaryIO, *, sweeps: tuple[str, ...], dry_run
     --sweep submits the whole file once for each combination, with the swept values among the parameters of every job;
     refs point at the job of the same combination, and a name may hold {key} for a parameter.
     """  # noqa: D301 - click wants the character that \b stands for
+    from whatsnext_client.commands.jobs.progress import progress
     from whatsnext_client.commands.jobs.reading import Source
     from whatsnext_client.commands.jobs.submission import Submission
 
     name = getattr(file, "name", "<stdin>")
     title = "standard input" if name == "<stdin>" else str(name)
     submission = Submission(title)
-    submission.read(Source(file, title), parse_sweeps(sweeps))
-    _finish(session, submission, dry_run=dry_run)
+    with progress(session) as shown:
+        submission.read(shown.reading(Source(file, title)), parse_sweeps(sweeps))
+        ids = _send(session, submission, shown, dry_run=dry_run)
+    _tell(session, submission, ids)
 
 
-def _finish(session: Session, submission: Submission, *, dry_run: bool, single: Item | None = None) -> None:
+def _send(session: Session, submission: Submission, shown: Silence, *, dry_run: bool) -> list[int]:
+    """Return the ids of the new jobs; none for a dry run."""
     from whatsnext_client.commands.jobs.sending import check_tasks, send
 
     check_tasks(session, submission)
+    return [] if dry_run else send(session, submission, shown)
+
+
+def _tell(session: Session, submission: Submission, ids: list[int], *, single: Item | None = None) -> None:
     project = session.project["name"]
-    if dry_run:
+    if not ids:
         _preview(session, submission)
-        return
-    ids = send(session, submission)
-    if session.output.as_json:
+    elif session.output.as_json:
         session.output.document({"created": len(ids), "job_ids": ids})
     elif single is not None:
         session.output.say(f"Added job {ids[0]} ({single.name}) to project {project}.")
