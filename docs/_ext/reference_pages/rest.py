@@ -27,16 +27,16 @@ def operations(openapi: Document) -> list[tuple[str, str, Document]]:
 
 def render(openapi: Document) -> str:
     """Return all endpoints by tag, then all schemas, as Markdown with headings of the second and third level."""
+    schemas = openapi.get("components", {}).get("schemas", {})
     words = {tag["name"]: tag.get("description", "") for tag in openapi.get("tags", ())}
     by_tag: dict[str, list[str]] = {name: [] for name in words}
     for method, path, operation in operations(openapi):
         tag = next(iter(operation.get("tags", ())), "other")
-        by_tag.setdefault(tag, []).append(_operation(method, path, operation))
+        by_tag.setdefault(tag, []).append(_operation(method, path, operation, schemas))
     parts = []
     for tag, texts in by_tag.items():
         if texts:
             parts += [f"## {tag.capitalize()}\n", paragraph(words.get(tag, "")) + "\n", *texts]
-    schemas = openapi.get("components", {}).get("schemas", {})
     if schemas:
         parts += ["## Schemas\n", *(_schema(name, schema) for name, schema in sorted(schemas.items()))]
     return "\n".join(parts)
@@ -49,7 +49,7 @@ _WORDS = {
 """Better words for those that the framework gives."""
 
 
-def _operation(method: str, path: str, operation: Document) -> str:
+def _operation(method: str, path: str, operation: Document, schemas: Document) -> str:
     parts = [f"### {method} {path}\n"]
     if summary := operation.get("summary"):
         parts.append(f"**{paragraph(summary)}**\n")
@@ -70,9 +70,10 @@ def _operation(method: str, path: str, operation: Document) -> str:
         for media, content in body.get("content", {}).items():
             optional = "" if body.get("required") else " (optional)"
             parts.append(f"Body{optional}: {kind(content.get('schema', {}))} as {code(media)}.\n")
-            parts += [fenced(example) for example in _examples(content)]
+            named = schemas.get(content.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
+            parts += [fenced(example) for example in [*_examples(content), *named.get("examples", ())][:1]]
     answers, shown = [], []
-    for status, answer in operation.get("responses", {}).items():
+    for status, answer in sorted(operation.get("responses", {}).items()):
         content = answer.get("content", {})
         forms = ", ".join(dict.fromkeys(f"{kind(each.get('schema', {}))}" for each in content.values()))
         words = answer.get("description", "")
@@ -104,7 +105,7 @@ def _schema(name: str, schema: Document) -> str:
             code(field) + (", required" if field in required else ""),
             kind(form),
             _default(form),
-            "; ".join(part for part in (_json_words(form.get("description", "")), _bounds(form)) if part),
+            _json_words("; ".join(part for part in (form.get("description", "").rstrip("."), _bounds(form)) if part)),
         )
         for field, form in schema.get("properties", {}).items()
     ]
