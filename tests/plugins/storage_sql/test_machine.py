@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from tests.plugins.storage_sql.databases import empty
+from tests.plugins.storage_sql.invariants import check_invariants
 from whatsnext_core.storage import Storage
 from whatsnext_core.testing.machine import check_against_model
 from whatsnext_storage_sql.storage import open_storage
@@ -29,6 +30,7 @@ def test_sqlite_agrees_with_the_model(sqlite_template: Path, tmp_path: Path) -> 
             yield storage
         finally:
             storage.close()
+        check_invariants(f"sqlite:///{path}")
 
     check_against_model(fresh, FEW)
 
@@ -43,5 +45,6 @@ def test_postgresql_agrees_with_the_model(shared_postgresql_url: str) -> None:
             yield storage
         finally:
             storage.close()
+        check_invariants(shared_postgresql_url)
 
     check_against_model(fresh, FEWER)

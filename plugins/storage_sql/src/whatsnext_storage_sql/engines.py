@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from importlib.util import find_spec
 from typing import Any
 
 from attrs import frozen
@@ -37,10 +38,10 @@ def open_engines(url: URL, config: SQLConfig) -> Engines:
 
 
 def place_of(url: URL) -> str:
-    """Return what messages call the database at a URL."""
+    """Return what messages call the database at a URL: nothing secret is in it."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.render_as_string(hide_password=True)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
 
 def _open_sqlite(url: URL, config: SQLConfig) -> Engines:
@@ -82,21 +83,36 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
 
 
 def _open_postgresql(url: URL, config: SQLConfig) -> Engines:
+    place = place_of(url)
     if url.drivername not in {"postgresql", "postgresql+psycopg"}:
         raise StorageError(
-            f"The database URL {place_of(url)} asks for another driver than psycopg 3; write postgresql:// or "
-            f"postgresql+psycopg://."
+            f"The database URL {place} asks for the driver {url.drivername}; only psycopg 3 is supported: write "
+            f"postgresql:// or postgresql+psycopg://."
         )
-    url = url.set(drivername="postgresql+psycopg")
+    if find_spec("psycopg") is None:
+        raise StorageError(
+            f"The database {place} needs psycopg 3, which is not installed; "
+            f"run `pip install 'whatsnext-storage-sql[postgresql]'`."
+        )
     arguments = {"connect_timeout": 10, "application_name": "whatsnext"} | dict(url.query)
-    url = url.set(query={})
-    write = create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=arguments)
+    url = url.set(drivername="postgresql+psycopg", query={})
+    write = create_engine(url, pool_size=1, max_overflow=0, connect_args=arguments)
     read = create_engine(
         url,
         pool_size=config.readers,
         max_overflow=config.readers,
-        pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
         connect_args=arguments,
     )
-    return Engines(write=write, read=read, place=place_of(url))
+    event.listen(write, "connect", _set_up_postgresql)
+    return Engines(write=write, read=read, place=place)
+
+
+def _set_up_postgresql(connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        # A server that was stopped in the middle of a transaction does not hold up the others for ever.
+        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    connection.commit()

@@ -38,7 +38,7 @@ def translated(place: str) -> Iterator[None]:
 def translate(error: exc.DBAPIError, place: str) -> Exception:
     """Return the error that a user of the storage gets for one of the driver."""
     cause = error.orig if error.orig is not None else error
-    words = " ".join(str(cause).split()) or type(cause).__name__
+    words = " ".join(str(cause).split()).rstrip(".") or type(cause).__name__
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate in TRANSIENT:
         return TransientStorageError(f"Two transactions on {place} met each other ({words}); run this one again.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from attrs import evolve
 from sqlalchemy import select
 
 from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, AttemptStatus, EndOutcome
@@ -68,44 +69,37 @@ def finish(tx: Transaction, ends: Sequence[AttemptEnd], session_id: str | None, 
     """Take in how attempts ended."""
     holds = Holds(Ledger(tx))
     holds.load(end.job_id for end in ends)
-    outcomes: list[EndOutcome | None] = []
+    outcomes: list[EndOutcome] = []
+    stale: list[int] = []
     for end in ends:
         held = holds.held(end.job_id, end.fence, session_id)
         if held is None:
-            outcomes.append(None)
-            continue
-        state = holds.end(*held, end, now)
-        outcomes.append(EndOutcome(job_id=end.job_id, fence=end.fence, accepted=True, status=state.status))
+            stale.append(len(outcomes))
+            state = holds.ledger.seen(end.job_id)
+        else:
+            state = holds.end(*held, end, now)
+        status = state and state.status
+        outcomes.append(EndOutcome(job_id=end.job_id, fence=end.fence, accepted=held is not None, status=status))
     holds.flush()
-    stale = [end.job_id for end, outcome in zip(ends, outcomes, strict=True) if outcome is None]
-    former = former_attempts(tx, stale) if stale else {}
-    found = [
-        _stale(holds.ledger, end, former, session_id) if outcome is None else outcome
-        for end, outcome in zip(ends, outcomes, strict=True)
-    ]
+    if stale:
+        former = former_attempts(tx, [ends[place].job_id for place in stale])
+        for place in stale:
+            outcomes[place] = _judge(outcomes[place], former, session_id)
     spread(holds.ledger, now)
-    return found
+    return outcomes
 
 
-def _stale(
-    ledger: Ledger,
-    end: AttemptEnd,
-    former: dict[tuple[int, int], tuple[str | None, AttemptStatus]],
-    session_id: str | None,
+def _judge(
+    outcome: EndOutcome, former: Mapping[tuple[int, int], tuple[str | None, AttemptStatus]], session_id: str | None
 ) -> EndOutcome:
-    state = ledger.seen(end.job_id)
-    if state is None:
-        return EndOutcome(job_id=end.job_id, fence=end.fence, accepted=False, reason=f"Job {end.job_id} is gone.")
-    session, status = former.get((end.job_id, end.fence), (session_id, AttemptStatus.LOST))
-    repeated = session == session_id and not status.is_live and status is not AttemptStatus.LOST
-    reason = f"Attempt {end.fence} of job {end.job_id} is not, or no longer, held by this session."
-    return EndOutcome(
-        job_id=end.job_id,
-        fence=end.fence,
-        accepted=repeated,
-        status=state.status,
-        reason="" if repeated else reason,
-    )
+    """Return what becomes of the report of an attempt that is not held, or not any more."""
+    if outcome.status is None:
+        return evolve(outcome, reason=f"Job {outcome.job_id} is gone.")
+    session, status = former.get((outcome.job_id, outcome.fence), (session_id, AttemptStatus.LOST))
+    if session == session_id and not status.is_live and status is not AttemptStatus.LOST:
+        return evolve(outcome, accepted=True)
+    reason = f"Attempt {outcome.fence} of job {outcome.job_id} is not, or no longer, held by this session."
+    return evolve(outcome, reason=reason)
 
 
 def renew(tx: Transaction, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:

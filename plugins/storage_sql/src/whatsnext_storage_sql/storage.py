@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from whatsnext_core.errors import StorageError
+from whatsnext_storage_sql.clock import SharedClock
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.engines import Engines, open_engines
 from whatsnext_storage_sql.errors import translated
@@ -27,7 +28,7 @@ _ANY_PROJECT = text("SELECT id FROM project LIMIT 1")
 def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
     """Return the storage at a database URL; StorageError if it cannot be opened or its schema is another one."""
     config = config or SQLConfig()
-    engines = open_engines(_parse(url), config)
+    engines = open_engines(parse_url(url), config)
     try:
         with translated(engines.place):
             prepare(engines, upgrade=config.upgrade)
@@ -39,7 +40,7 @@ def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
 
 def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
     """Bring the schema at a database URL up to date and return what was done, in a line."""
-    engines = open_engines(_parse(url), config or SQLConfig())
+    engines = open_engines(parse_url(url), config or SQLConfig())
     try:
         with translated(engines.place):
             return upgrade(engines)
@@ -47,7 +48,8 @@ def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
         engines.close()
 
 
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """Return a database URL in parts; StorageError if it is none."""
     try:
         return make_url(url)
     except ArgumentError as error:
@@ -69,6 +71,8 @@ class SQLStorage:
         self._turn = threading.Lock()
         self._writer: int | None = None
         self._closed = False
+        is_sqlite = engines.read.dialect.name == "sqlite"
+        self._clock = SharedClock(_local_time if is_sqlite else self._ask_time)
 
     @contextmanager
     def read(self) -> Iterator[SQLReader]:
@@ -96,10 +100,8 @@ class SQLStorage:
 
     def clock(self) -> datetime:
         """Return the time: the database's own on PostgreSQL, this machine's for SQLite."""
-        if self._engines.read.dialect.name == "sqlite":
-            return datetime.now(UTC)
-        with self._begin(self._engines.read) as connection:
-            return from_micros(connection.execute(_NOW).scalar_one())
+        self._check_open()
+        return self._clock.now()
 
     def check(self) -> None:
         """Raise StorageError unless the database answers."""
@@ -113,7 +115,18 @@ class SQLStorage:
 
     @contextmanager
     def _begin(self, engine: Engine) -> Iterator[Connection]:
-        if self._closed:
-            raise StorageError(f"The storage {self._engines.place} is closed; open it anew.")
+        self._check_open()
         with translated(self._engines.place), engine.begin() as connection:
             yield connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"The storage {self._engines.place} is closed; open it anew.")
+
+    def _ask_time(self) -> datetime:
+        with self._begin(self._engines.read) as connection:
+            return from_micros(connection.execute(_NOW).scalar_one())
+
+
+def _local_time() -> datetime:
+    return datetime.now(UTC)

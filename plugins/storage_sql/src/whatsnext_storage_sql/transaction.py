@@ -116,6 +116,10 @@ class Transaction:
             yield
         except exc.DBAPIError as error:
             found = translate(error, self.place)
+            if error.connection_invalidated:
+                found = TransientStorageError(
+                    f"The connection to {self.place} broke before anything was written; run the transaction again."
+                )
             if isinstance(found, TransientStorageError):
                 self._doom = found
             raise found from error
