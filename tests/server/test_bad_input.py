@@ -201,7 +201,9 @@ def test_wrong_client_is_refused(api: Api, wrong: dict[str, Any], status: int, w
     assert words in text(api.call("POST", "/clients/register", body, status))
 
 
-@pytest.mark.parametrize("place", ["/projects/{}", "/tasks/{}", "/jobs/{}", "/jobs/{}/dependencies", "/projects/{}/fetch_job"])
+@pytest.mark.parametrize(
+    "place", ["/projects/{}", "/tasks/{}", "/jobs/{}", "/jobs/{}/dependencies", "/projects/{}/fetch_job"]
+)
 @pytest.mark.parametrize("wrong", ["0", "-1", str(2**63), str(HUGE), "x", "1.5", "9" * 5000])
 def test_absurd_ids_are_refused(memory_api: Api, place: str, wrong: str) -> None:
     response = memory_api.http.get(place.format(wrong))
@@ -209,7 +211,9 @@ def test_absurd_ids_are_refused(memory_api: Api, place: str, wrong: str) -> None
     assert response.json()["detail"][0]["loc"][0] == "path"
 
 
-@pytest.mark.parametrize("path", ["/projects/name/a%00", "/jobs/?name=%00", "/jobs/%00", "/tasks/name/x?project_id=1&%00"])
+@pytest.mark.parametrize(
+    "path", ["/projects/name/a%00", "/jobs/?name=%00", "/jobs/%00", "/tasks/name/x?project_id=1&%00"]
+)
 def test_nul_in_the_address_is_refused(api: Api, path: str) -> None:
     assert "NUL" in text(api.call("GET", path, status=400))
 
@@ -238,7 +242,9 @@ def test_body_that_is_no_json_is_refused(memory_api: Api, method: str, path: str
     assert words in text(memory_api.call(method, path, status=400, content=body, headers=JSON))
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+)
 def test_body_of_another_type_is_refused(memory_api: Api, kind: str) -> None:
     answer = memory_api.call("POST", "/projects/", status=400, content=b'{"name": "x"}', headers={"Content-Type": kind})
     assert "Content-Type: application/json" in text(answer)

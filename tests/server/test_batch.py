@@ -19,7 +19,11 @@ def total(api: Api, project_id: int) -> int:
 
 def test_batch_answers_the_ids_in_its_order(api: Api) -> None:
     project_id, task_id = api.queue()
-    jobs = [{"name": "a", "task_id": task_id}, {"name": "b", "task": "train", "priority": 3}, {"name": "c", "task": "train"}]
+    jobs = [
+        {"name": "a", "task_id": task_id},
+        {"name": "b", "task": "train", "priority": 3},
+        {"name": "c", "task": "train"},
+    ]
     answer = batch(api, project_id, jobs)
     ids = answer["job_ids"]
     assert isinstance(ids, list)
@@ -37,9 +41,15 @@ def test_refs_name_jobs_of_the_batch_in_any_order(api: Api) -> None:
     jobs = [
         {"name": "report", "task": "train", "depends_on": ["best", {"job": "prepare", "condition": "Finished"}]},
         {"name": "best", "task": "train", "ref": "best", "depends_on": ["prepare", before]},
-        {"name": "prepare", "task": "train", "ref": "prepare", "depends": {before: "before"}, "conditions": {before: "failure"}},
+        {
+            "name": "prepare",
+            "task": "train",
+            "ref": "prepare",
+            "depends": {before: "before"},
+            "conditions": {before: "failure"},
+        },
     ]
-    report, best, prepare = batch(api, project_id, jobs)["job_ids"]  # type: ignore[misc]  # a list of three
+    report, best, prepare = api.call("POST", f"/projects/{project_id}/jobs/batch", {"jobs": jobs}, 201)["job_ids"]
     assert report < best < prepare
     shown = [api.call("GET", f"/jobs/{each}") for each in (report, best, prepare)]
     assert [each["depends"] for each in shown] == [

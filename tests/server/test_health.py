@@ -29,7 +29,9 @@ def test_item_paths_answer_with_and_without_trailing_slash(memory_api: Api) -> N
 
 
 def test_unknown_path_is_404_with_a_sentence(memory_api: Api) -> None:
-    assert memory_api.call("GET", "/nothing/here", status=404)["detail"].startswith("There is nothing at '/nothing/here'")
+    assert memory_api.call("GET", "/nothing/here", status=404)["detail"].startswith(
+        "There is nothing at '/nothing/here'"
+    )
 
 
 @pytest.mark.parametrize(

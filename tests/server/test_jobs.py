@@ -8,7 +8,9 @@ def test_new_job_waits_with_the_documented_defaults(api: Api) -> None:
     project_id, task_id = api.queue()
     job = api.call("POST", "/jobs/", {"name": "j", "project_id": project_id, "task_id": task_id}, 201)
     assert job.keys() == set(job_fields())
-    shown = {name: job[name] for name in ("name", "project_id", "task_id", "task_name", "status", "priority", "depends")}
+    shown = {
+        name: job[name] for name in ("name", "project_id", "task_id", "task_name", "status", "priority", "depends")
+    }
     assert shown == {
         "name": "j", "project_id": project_id, "task_id": task_id, "task_name": "train", "status": "PENDING",
         "priority": 0, "depends": {},

@@ -37,7 +37,9 @@ def test_too_large_body_is_413_whether_its_length_is_declared_or_not(small: Api,
 
 
 def test_huge_body_is_refused_before_it_is_sent(small: Api) -> None:
-    head = "POST /projects/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
+    head = (
+        "POST /projects/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
+    )
     host, _, port = small.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as connection, connection.makefile("rb") as answer:
         connection.sendall(head.encode())

@@ -70,7 +70,9 @@ def test_unknown_attempts_are_404(api: Api) -> None:
     api.call("GET", "/jobs/999999999/logs/stdout", status=404)
 
 
-@pytest.mark.parametrize("query", [{"offset": -1, "fence": 1}, {"offset": 0, "fence": 0}, {"offset": 2**63, "fence": 1}, {}])
+@pytest.mark.parametrize(
+    "query", [{"offset": -1, "fence": 1}, {"offset": 0, "fence": 0}, {"offset": 2**63, "fence": 1}, {}]
+)
 def test_absurd_places_are_422(memory_api: Api, query: dict[str, int]) -> None:
     job_id, _ = attempt(memory_api)
     memory_api.call("PATCH", f"/jobs/{job_id}/logs/stdout", status=422, params=query, content=b"x")

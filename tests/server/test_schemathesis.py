@@ -31,7 +31,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 DESCRIPTION = create_app(ServerSettings(database="memory://")).openapi()
-OPERATIONS = [each.ok() for each in schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()]
+FOUND: Any = schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()
+OPERATIONS = [each.ok() for each in FOUND]
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=[each.label for each in OPERATIONS])
 
 
@@ -81,7 +82,7 @@ def attack(api: Api, operation: Any, mode: GenerationMode, examples: int) -> Non
         derandomize=True,
         database=None,
     )
-    def attempt(case: schemathesis.Case) -> None:
+    def attempt(case: schemathesis.Case[Any]) -> None:
         if operation.path.endswith("/sync") and isinstance(case.body, dict):
             case.body.pop("wait", None)  # nobody sends a job meanwhile
         case.call_and_validate(base_url=api.url, checks=CHECKS)

@@ -44,7 +44,9 @@ def test_open_paths_need_no_key(guarded: Api, path: str) -> None:
     assert guarded.http.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/projects", "/docs/x", "/docs//", "/checkdb/..%2fprojects", "/nothing", "/openapi.json/x"])
+@pytest.mark.parametrize(
+    "path", ["/projects", "/docs/x", "/docs//", "/checkdb/..%2fprojects", "/nothing", "/openapi.json/x"]
+)
 def test_anything_else_needs_a_key_even_if_it_does_not_exist(guarded: Api, path: str) -> None:
     assert guarded.http.get(path).status_code == 401
 

@@ -21,8 +21,7 @@ def end(job_id: int, fence: int, **fields: Any) -> dict[str, Any]:
 def held(api: Api, client_id: str) -> bool:
     """Whether the server holds a request of the client."""
     assert api.app is not None
-    room = api.app.state.services.room
-    return any(seat.client_id == client_id for seat in list(room._seats))
+    return bool(api.app.state.services.room.holds(client_id))
 
 
 def test_sync_hands_out_jobs_with_all_that_is_needed_to_run_them(api: Api) -> None:
@@ -59,7 +58,12 @@ def test_whole_life_of_an_attempt_goes_through_sync(api: Api) -> None:
     (outcome,) = api.sync(client_id, 3, ended=ended)["outcomes"]
     assert (outcome["accepted"], outcome["status"]) == (True, "COMPLETED")
     job = api.call("GET", f"/jobs/{job_id}")
-    assert (job["status"], job["result"], job["exit_code"], job["client_id"]) == ("COMPLETED", {"loss": 0.5}, 0, client_id)
+    assert (job["status"], job["result"], job["exit_code"], job["client_id"]) == (
+        "COMPLETED",
+        {"loss": 0.5},
+        0,
+        client_id,
+    )
     assert api.call("GET", f"/jobs/{job_id}/attempts")[0]["handle"] == {"pid": 42}
 
 
@@ -149,8 +153,7 @@ def test_held_request_hears_of_every_way_in_which_a_job_becomes_ready(api: Api, 
     project_id, task_id = api.queue()
     client_id, other = api.worker(), api.worker()
     first = api.job(project_id, task_id)
-    if how == "dependency":
-        second = api.job(project_id, task_id, depends={first: "job"})
+    second = api.job(project_id, task_id, depends={first: "job"}) if how == "dependency" else 0
     api.sync(other, 1, want=1, project_ids=[project_id])
     if how in {"retry", "put"}:
         api.sync(other, 2, ended=[end(first, 1, succeeded=False, cause="exit")])

@@ -54,7 +54,9 @@ def test_name_is_unique_in_its_project_only(api: Api) -> None:
 
 def test_update_leaves_alone_what_is_not_given(api: Api) -> None:
     project_id = api.project()
-    task_id = api.task(project_id, command_template="a {x}", timeout=5, retry={"retries": 2, "delay": 9}, required_cpu=2)
+    task_id = api.task(
+        project_id, command_template="a {x}", timeout=5, retry={"retries": 2, "delay": 9}, required_cpu=2
+    )
     changed = api.call("PUT", f"/tasks/{task_id}", {"required_cpu": 4, "retry": {"retries": 7}})
     assert (changed["required_cpu"], changed["command_template"], changed["timeout"]) == (4, "a {x}", 5)
     assert (changed["retry"]["retries"], changed["retry"]["delay"]) == (7, 9)

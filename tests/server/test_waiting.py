@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
+from whatsnext_core.sync import Order, OrderKind
 from whatsnext_server.given import GivenOrders
 from whatsnext_server.waiting import PROBES, Seat, WaitingRoom, Wake
-from whatsnext_core.sync import Order, OrderKind
 
 pytestmark = pytest.mark.anyio
 

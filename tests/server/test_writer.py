@@ -161,7 +161,7 @@ async def test_command_whose_caller_gave_up_is_left_out() -> None:
 
 
 class Unsteady:
-    """A storage in memory whose next transactions end with the given errors: in a command, or when they are committed."""
+    """A storage in memory whose next transactions fail with the given errors: when they begin, or at their commit."""
 
     def __init__(self, storage: MemoryStorage, errors: list[Exception]) -> None:
         self._storage = storage
@@ -194,7 +194,6 @@ async def outcomes(storage: Unsteady, count: int) -> list[object]:
     """What becomes of commands that share the next transaction."""
     writer = GroupWriter(storage)
     tasks = [asyncio.create_task(writer.write(creates(f"p{number}"))) for number in range(count)]
-    writer._open = True
     await asyncio.sleep(0)
     writer.start()
     found = await asyncio.gather(*tasks, return_exceptions=True)

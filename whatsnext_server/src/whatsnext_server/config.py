@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +61,12 @@ def _lower(text: str) -> str:
     return text.lower()
 
 
+def _as_keys(keys: str | Iterable[str]) -> tuple[SecretStr, ...]:
+    """Return the keys of a text that separates them by commas, or of a list."""
+    several = [key.strip() for key in keys.split(",") if key.strip()] if isinstance(keys, str) else keys
+    return tuple(map(SecretStr, several))
+
+
 def _check_keys(_: object, __: object, keys: tuple[SecretStr, ...]) -> None:
     for number, key in enumerate(keys, 1):
         if not key or not key.isascii() or not key.isprintable() or key != key.strip():
@@ -80,7 +86,7 @@ class ServerSettings:
     """TCP port to listen on; 0 takes a free one."""
     database: str = field(factory=default_database, repr=False)
     """URL of the database, ``sqlite:///q.db`` or ``postgresql://user:password@host/name``."""
-    api_keys: tuple[SecretStr, ...] = field(default=(), validator=_check_keys)
+    api_keys: tuple[SecretStr, ...] = field(default=(), converter=_as_keys, validator=_check_keys)
     """Keys of which clients send one as ``X-API-Key``; without any the server is open to whoever reaches it."""
     cors_origins: tuple[str, ...] = field(default=())
     """Origins whose pages may call the API from a browser (``https://queue.example.org``, or ``*`` for all)."""
@@ -102,6 +108,8 @@ class ServerSettings:
     """Bytes kept from the end of each output stream of an attempt."""
     reap_seconds: float = field(default=1.0, validator=_between(0.01, 3600))
     """Seconds between two looks for lapsed leases and other work that is due, at the most."""
+    upgrade: bool = field(default=False)
+    """Whether an older or empty database is brought up to date at the start; a new SQLite file always is."""
     retention_days: float = field(default=0.0, validator=_between(0, 36_500))
     """Days that ended jobs are kept with their attempts, logs and events; 0 keeps them for ever."""
     readers: int = field(default=4, validator=_between(1, 256))

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from whatsnext_server import __version__
 from whatsnext_server.routing import PROBLEMS, accept_trailing_slash, problems
 from whatsnext_server.schemas import Batch, SyncBody
+from whatsnext_server.schemas.examples import EXAMPLES
 from whatsnext_server.security import is_open_path
 
 SUMMARY: Final = "A queue of jobs for machines of all kinds."
@@ -70,6 +71,8 @@ class Application(FastAPI):
         known = components.setdefault("schemas", {})
         for name, body in bodies["$defs"].items():
             known.setdefault(name, body)
+        for name, example in EXAMPLES.items():
+            known[name]["examples"] = [example]
         if self._needs_key:
             components["securitySchemes"] = {SECURITY: {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
         for path, operations in schema["paths"].items():

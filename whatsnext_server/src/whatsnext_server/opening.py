@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from whatsnext_core.errors import StorageError
@@ -15,6 +16,8 @@ from whatsnext_core.plugins import load_plugins
 from whatsnext_core.settings import load_plugin_config
 from whatsnext_core.storage import Storage
 from whatsnext_server.config import ServerSettings
+
+_log = logging.getLogger(__name__)
 
 
 def select_backend(settings: ServerSettings, config: str | Path | None = None) -> tuple[StorageBackend, Any]:
@@ -34,6 +37,8 @@ def opened_storage(settings: ServerSettings, config: str | Path | None = None) -
     backend, options = select_backend(settings, config)
     file = sqlite_file(settings.database)
     with nullcontext() if file is None else sole_server(file):
+        if settings.upgrade and backend.upgrade is not None:
+            _log.info("%s", backend.upgrade(settings.database, options))
         storage = backend.open(settings.database, options)
         try:
             yield storage
@@ -57,8 +62,7 @@ def sole_server(file: Path) -> Iterator[None]:
     Each server has one writer thread and wakes its waiting clients itself; two of them on one file would only wait for
     each other.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.lock").open("w") as lock:
+    with _lock_file(file) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -67,6 +71,16 @@ def sole_server(file: Path) -> Iterator[None]:
                 f"stop the other one, or start one worker only, or use PostgreSQL."
             ) from error
         yield
+
+
+def _lock_file(file: Path) -> IO[str]:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.with_name(f"{file.name}.lock").open("w")
+    except OSError as error:
+        raise StorageError(
+            f"The folder of the database {file} cannot be written: {error.strerror}. Choose another place by database."
+        ) from error
 
 
 __all__ = ["opened_storage", "select_backend", "sole_server", "sqlite_file"]

@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -42,18 +43,32 @@ def serve(settings: ServerSettings, *, config: str | Path | None = None, announc
         WhatsNextError: it cannot start; the message says why.
     """
     configure_logging(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    with opened_storage(settings, config) as storage:
-        listener = listen(settings.host, settings.port)
+    with (
+        ending_by_signal(),
+        opened_storage(settings, config) as storage,
+        listen(settings.host, settings.port) as listener,
+    ):
         if settings.is_open and not settings.is_local:
             _log.warning(OPEN_WARNING, settings.host)
         server = _Server(create_app(settings, storage, config=config), announce)
         server.run(sockets=[listener])
 
 
+@contextmanager
+def ending_by_signal() -> Iterator[None]:
+    """Let SIGTERM and SIGINT end the block with the exit status 0, also while no web server listens to them."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to an address; ConfigurationError if that is not possible."""
+    listener: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -62,11 +77,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         raise ConfigurationError(
             f"Cannot listen on host {host}, port {port}: {error.strerror}. Use a free port (0 finds one) and an "
             f"address of this machine."
         ) from error
-    listener.set_inheritable(False)
     return listener
 
 

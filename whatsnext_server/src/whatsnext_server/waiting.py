@@ -96,6 +96,10 @@ class WaitingRoom:
     def __len__(self) -> int:
         return len(self._seats)
 
+    def holds(self, client_id: str) -> bool:
+        """Whether a request of the client is held."""
+        return any(seat.client_id == client_id for seat in list(self._seats))
+
     def enter(self, seat: Seat) -> None:
         """Take a request in; an earlier one of the same session is answered now."""
         key = (seat.client_id, seat.session_id)

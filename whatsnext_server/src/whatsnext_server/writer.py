@@ -69,7 +69,7 @@ class GroupWriter:
         self._inbox: queue.SimpleQueue[_Ticket[Any] | None] = queue.SimpleQueue()
         self._backlog: deque[_Ticket[Any]] = deque()
         self._thread: threading.Thread | None = None
-        self._open = False
+        self._open = True
         self._gate = threading.Lock()
         self.commits = 0
         """Transactions so far."""
@@ -77,8 +77,7 @@ class GroupWriter:
         """Commands so far."""
 
     def start(self) -> None:
-        """Start the thread."""
-        self._open = True
+        """Start the thread; commands that came before have waited for it."""
         self._thread = threading.Thread(target=self._work, name="whatsnext-writer")
         self._thread.start()
 

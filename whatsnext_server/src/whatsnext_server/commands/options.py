@@ -40,10 +40,12 @@ def setting_options(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
     def add(function: Callable[P, T]) -> Callable[P, T]:
         for name in reversed(names or tuple(fields)):
+            option, is_flag = f"--{name.replace('_', '-')}", isinstance(fields[name].default, bool)
             function = click.option(
-                f"--{name.replace('_', '-')}",
+                f"{option}/--no-{option[2:]}" if is_flag else option,
                 name,
-                metavar=_metavar(fields[name]),
+                default=None,
+                metavar=None if is_flag else _metavar(fields[name]),
                 help=_sentence(docs[name], fields[name]),
             )(function)
         return function
@@ -72,7 +74,7 @@ def _metavar(field: attrs.Attribute[Any]) -> str:
 
 
 def _sentence(doc: str, field: attrs.Attribute[Any]) -> str:
-    if isinstance(field.default, int | float | str) and field.default != "":
+    if not isinstance(field.default, bool) and isinstance(field.default, int | float | str) and field.default != "":
         return f"{doc.replace('`', '')}  [default: {field.default}]"
     if field.name == "database":
         return f"{doc.replace('`', '')}  [default: a SQLite file in your data directory]"

@@ -20,21 +20,21 @@ from whatsnext_server.config import load_server_settings
 @setting_options()
 @told
 def run(config: str | None, port_file: Path | None, **given: str | None) -> None:
-    r"""Serve the REST API until SIGTERM or Ctrl+C.
+    """Serve the REST API until SIGTERM or Ctrl+C.
 
     Each option may also stand in a config file, as a key of its [server] table, in .env or in the environment
     (WHATSNEXT_PORT for --port). Later ones win: file, .env, environment, option.
 
-    Examples:
     \b
+    Examples:
       whatsnext-server run
       whatsnext-server run --port 0 --database sqlite:///queue.db
-      WHATSNEXT_API_KEYS=secret1,secret2 whatsnext-server run --host 0.0.0.0 \
-          --database postgresql://me:password@db.example.org/whatsnext
+      WHATSNEXT_API_KEYS=secret1,secret2 whatsnext-server run --host 0.0.0.0
+      whatsnext-server run --upgrade --database postgresql://me@db.example.org/whatsnext
 
     On the end signal it answers what is waiting, writes what it has accepted, and exits with 0. PostgreSQL can have
     several servers at once, a SQLite file only one.
-    """
+    """  # noqa: D301  # click reads the mark, not a backslash
     from whatsnext_server.serving import serve, write_port_file
 
     def announce(url: str, port: int) -> None:

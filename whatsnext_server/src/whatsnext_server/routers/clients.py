@@ -20,6 +20,7 @@ from whatsnext_server.routers.parameters import ClientId, Limit, Skip
 from whatsnext_server.routing import check_content_type, json_body, new_router, problems
 from whatsnext_server.schemas import Acknowledgement, ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer
 from whatsnext_server.schemas.clients import client_document
+from whatsnext_server.schemas.examples import EXAMPLES
 from whatsnext_server.services import Services, services_of
 
 router = new_router("clients")
@@ -28,15 +29,6 @@ LARGE = 64 * 1024
 """Bytes of a sync request from which on it is read apart from the event loop."""
 MANY = 20
 """Assignments in an answer from which on it is written apart from the event loop."""
-SYNC_EXAMPLE = {
-    "session_id": "f3b1c2d4",
-    "request": 1,
-    "total": {"cpu": 4},
-    "free": {"cpu": 4},
-    "want": 4,
-    "wait": 20,
-    "project_ids": [1],
-}
 
 ActiveOnly = Annotated[bool, Query(description="Whether to leave out clients that were deactivated.")]
 
@@ -45,7 +37,7 @@ ActiveOnly = Annotated[bool, Query(description="Whether to leave out clients tha
     "/clients/{client_id}/sync",
     response_model=SyncAnswer,
     responses=problems(400, 404, 413),
-    openapi_extra=json_body("SyncRequest", SYNC_EXAMPLE),
+    openapi_extra=json_body("SyncRequest", EXAMPLES["SyncRequest"]),
     summary="Report, renew leases, and ask for jobs",
 )
 async def sync(request: Request, client_id: ClientId) -> Response:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from whatsnext_core.errors import NotFoundError
@@ -24,6 +24,9 @@ MOST = 4 * 2**20
 """Bytes of a log in one answer, at most."""
 
 
+BEYOND = {"detail": "Bytes for stdout of attempt 1 of job 2 were sent for offset 10, but there are 5.", "size": 5}
+
+
 class Stream(StrEnum):
     """An output stream."""
 
@@ -31,6 +34,7 @@ class Stream(StrEnum):
     STDERR = "stderr"
 
 
+OfStream = Annotated[Stream, Path(description="Which output.", examples=["stdout"])]
 Fence = Annotated[int, Query(ge=1, le=limits.MAX_ID, description="Number of the attempt.")]
 NewestFence = Annotated[
     int | None, Query(ge=1, le=limits.MAX_ID, description="Number of the attempt; the newest one unless given.")
@@ -68,12 +72,16 @@ _HEADERS: dict[str, Any] = {
     responses={
         200: _SIZE,
         **problems(400, 404, 413),
-        409: {"model": LogProblem, "description": "The offset lies beyond the end; `size` is the right one."},
+        409: {
+            "model": LogProblem,
+            "description": "The offset lies beyond the end; `size` is the right one.",
+            "content": {"application/json": {"example": BEYOND}},
+        },
     },
     openapi_extra={"requestBody": {"required": True, "content": _RAW}},
     summary="Append to a log",
 )
-async def append_log(request: Request, job_id: JobId, stream: Stream, fence: Fence, offset: Offset) -> Response:
+async def append_log(request: Request, job_id: JobId, stream: OfStream, fence: Fence, offset: Offset) -> Response:
     """Append the bytes of the body at an offset; bytes that are there already are passed over, so a repeat is safe.
 
     Of a long stream the beginning and the end are kept.
@@ -95,7 +103,12 @@ async def append_log(request: Request, job_id: JobId, stream: Stream, fence: Fen
     summary="Read a log",
 )
 async def read_log(
-    request: Request, job_id: JobId, stream: Stream, fence: NewestFence = None, offset: Offset = 0, limit: Length = MOST
+    request: Request,
+    job_id: JobId,
+    stream: OfStream,
+    fence: NewestFence = None,
+    offset: Offset = 0,
+    limit: Length = MOST,
 ) -> Response:
     """Bytes of a stream from an offset, up to its end or a part that was dropped. Go on at X-Log-Offset plus length."""
 

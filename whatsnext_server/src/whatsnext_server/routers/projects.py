@@ -12,7 +12,7 @@ from whatsnext_core.converters import to_json
 from whatsnext_core.model import Project, ProjectStatus
 from whatsnext_core.storage import Page, Reader, Writer
 from whatsnext_server.answers import Answer
-from whatsnext_server.routers.parameters import Limit, ProjectId, Skip
+from whatsnext_server.routers.parameters import Limit, ProjectId, ProjectName, Skip
 from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
 from whatsnext_server.services import Services, services_of
@@ -65,7 +65,7 @@ async def create_project(request: Request, body: NewProject) -> Response:
     responses=problems(404),
     summary="Find a project by name",
 )
-async def get_project_by_name(request: Request, name: str) -> Response:
+async def get_project_by_name(request: Request, name: ProjectName) -> Response:
     """The project of exactly this name."""
     return await services_of(request).answer(lambda reader: to_json(reader.project_named(name)))
 
@@ -73,7 +73,7 @@ async def get_project_by_name(request: Request, name: str) -> Response:
 @router.delete(
     "/projects/name/{name:path}", status_code=204, responses=problems(404), summary="Delete a project by name"
 )
-async def delete_project_by_name(request: Request, name: str) -> Response:
+async def delete_project_by_name(request: Request, name: ProjectName) -> Response:
     """Delete the project of exactly this name, with all that it holds."""
     return await _delete(services_of(request), name)
 

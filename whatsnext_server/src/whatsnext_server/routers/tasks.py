@@ -11,7 +11,7 @@ from starlette.responses import Response
 from whatsnext_core.model import Task, limits
 from whatsnext_core.storage import Page, Writer
 from whatsnext_server.answers import Answer
-from whatsnext_server.routers.parameters import Limit, Skip, TaskId
+from whatsnext_server.routers.parameters import Limit, Skip, TaskId, TaskName
 from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import NewTask, TaskDocument, TaskUpdate
 from whatsnext_server.schemas.tasks import task_document
@@ -47,7 +47,7 @@ async def create_task(request: Request, body: NewTask) -> Response:
 @router.get(
     "/tasks/name/{name:path}", response_model=TaskDocument, responses=problems(404), summary="Find a task by name"
 )
-async def get_task_by_name(request: Request, name: str, project_id: InProject) -> Response:
+async def get_task_by_name(request: Request, name: TaskName, project_id: InProject) -> Response:
     """The task of exactly this name in the project."""
     return await services_of(request).answer(lambda reader: task_document(reader.task_named(project_id, name)))
 
