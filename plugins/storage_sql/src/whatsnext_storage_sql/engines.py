@@ -94,7 +94,7 @@ def _open_postgresql(url: URL, config: SQLConfig) -> Engines:
             f"The database {place} needs psycopg 3, which is not installed; "
             f"run `pip install 'whatsnext-storage-sql[postgresql]'`."
         )
-    arguments = {"connect_timeout": 10, "application_name": "whatsnext"} | dict(url.query)
+    arguments = {"connect_timeout": 10, "application_name": "whatsnext", "client_encoding": "utf8"} | dict(url.query)
     url = url.set(drivername="postgresql+psycopg", query={})
     write = create_engine(url, pool_size=1, max_overflow=0, connect_args=arguments)
     read = create_engine(

@@ -49,7 +49,7 @@ class Attempt(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
     exit_code: Mapped[int | None] = mapped_column(Number)
     cause: Mapped[str | None] = mapped_column(Text)
-    message: Mapped[str] = mapped_column(Text, server_default="")
+    message: Mapped[str] = mapped_column(Text, server_default=text("''"))
     peak_memory: Mapped[int | None] = mapped_column(Number)
     cpu_seconds: Mapped[float | None] = mapped_column(Float(53))
     handle: Mapped[Any | None] = mapped_column(Json, nullable=True)

@@ -45,7 +45,7 @@ class Job(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
     timeout: Mapped[float | None] = mapped_column(Float(53))
     name: Mapped[str] = mapped_column(Text)
-    message: Mapped[str] = mapped_column(Text, server_default="")
+    message: Mapped[str] = mapped_column(Text, server_default=text("''"))
     result: Mapped[Any | None] = mapped_column(Json, nullable=True)
     parameters: Mapped[Any] = mapped_column(Json)
     __table_args__ = (

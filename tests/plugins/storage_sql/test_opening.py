@@ -1,0 +1,198 @@
+"""Opening a database: what is refused, with which words, and what is brought up to date."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine, event
+
+from tests.components import PostgreSQLServer
+from whatsnext_core.errors import StorageError
+from whatsnext_core.model import JobSpec, TaskSpec
+from whatsnext_core.storage import JobQuery
+from whatsnext_storage_sql.config import SQLConfig
+from whatsnext_storage_sql.schema import HEAD
+from whatsnext_storage_sql.storage import SQLStorage, open_storage, upgrade_storage
+
+Open = Callable[[str], SQLStorage]
+COMMAND = "whatsnext-server db upgrade"
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:q.db?mode=memory"])
+def test_sqlite_url_without_a_file_is_refused(url: str) -> None:
+    with pytest.raises(StorageError, match="names no file; use sqlite:///"):
+        open_storage(url)
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg2://u:secret@h/d", "postgresql+asyncpg://u:secret@h/d"])
+def test_other_drivers_are_refused_and_passwords_kept_secret(url: str) -> None:
+    with pytest.raises(StorageError, match="only psycopg 3 is supported") as caught:
+        open_storage(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_text_that_is_no_url_is_refused() -> None:
+    with pytest.raises(StorageError, match="cannot be read; write sqlite:///"):
+        open_storage("my queue")
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        StorageError, match=r"missing/q\.db failed: unable to open database file\. Check that its folder"
+    ):
+        open_storage(f"sqlite:///{tmp_path}/missing/q.db")
+
+
+def test_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "thesis.txt"
+    path.write_text("It was a dark and stormy night. " * 100)
+    with pytest.raises(StorageError, match=r"thesis\.txt failed: file is not a database"):
+        open_storage(f"sqlite:///{path}")
+    assert path.read_text().startswith("It was a dark")
+
+
+def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "photos.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE photo (id)")
+    connection.close()
+    with pytest.raises(StorageError, match="holds other tables already; name an empty database"):
+        open_storage(f"sqlite:///{path}", SQLConfig(upgrade=True))
+
+
+def test_damaged_file_says_so(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"queue\.db failed: .*malformed.*restore it from a backup"):
+        open_storage(sqlite_url)
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Act as a user who is not root, if this is root, to whom no file is closed."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_read_only_file_and_folder_say_so(sqlite_template: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "queue.db"
+        path.write_bytes(sqlite_template.read_bytes())
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        with somebody_else(), pytest.raises(StorageError, match=f"{path} failed: .*(writable|may write)"):
+            open_storage(f"sqlite:///{path}")
+        with somebody_else(), pytest.raises(StorageError, match=f"{folder}/new.db failed: .*may write there"):
+            open_storage(f"sqlite:///{folder}/new.db")
+        folder.chmod(0o755)
+
+
+def test_full_disk_loses_only_the_change_that_did_not_fit(sqlite_url: str, open_url: Open) -> None:
+    def leave_little_room(connection: sqlite3.Connection, _: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 50}").close()
+
+    event.listen(Engine, "connect", leave_little_room)
+    try:
+        storage = open_url(sqlite_url)
+        now = storage.clock()
+        with storage.write() as writer:
+            task = writer.create_task(writer.create_project("p", "", now).id, TaskSpec(name="t"), now)
+        specs = [JobSpec(name="j", task_id=task.id, parameters={"text": "x" * 1000}) for _ in range(500)]
+        with (
+            pytest.raises(StorageError, match=r"disk is full\. Free some space on its disk; nothing of this change"),
+            storage.write() as writer,
+        ):
+            writer.submit(task.project_id, specs, now)
+        with storage.write() as writer:
+            writer.submit(task.project_id, specs[:3], now)
+        with storage.read() as reader:
+            assert len(reader.jobs(JobQuery())) == 3
+    finally:
+        event.remove(Engine, "connect", leave_little_room)
+
+
+def test_locked_file_is_waited_for_only_so_long(sqlite_url: str, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "queue.db", isolation_level=None)
+    storage = open_storage(sqlite_url, SQLConfig(busy_timeout=0.1))
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match=r"Another process kept .*queue\.db locked"), storage.write():
+        pass
+    other.execute("ROLLBACK")
+    other.close()
+    with storage.write() as writer:
+        writer.create_project("p", "", storage.clock())
+    storage.close()
+
+
+def test_new_sqlite_file_gets_its_tables_unless_told_not_to(tmp_path: Path, open_url: Open) -> None:
+    with pytest.raises(StorageError, match=f"has no tables yet; run `{COMMAND}`"):
+        open_storage(f"sqlite:///{tmp_path}/q.db", SQLConfig(upgrade=False))
+    open_url(f"sqlite:///{tmp_path}/q.db").check()
+
+
+def test_empty_postgresql_database_waits_for_the_command(postgresql_url: str, open_url: Open) -> None:
+    with pytest.raises(StorageError, match=f"has no tables yet; run `{COMMAND}`"):
+        open_storage(postgresql_url)
+    assert "tables" in upgrade_storage(postgresql_url)
+    assert "is up to date" in upgrade_storage(postgresql_url)
+    open_url(postgresql_url).check()
+
+
+def test_several_servers_may_upgrade_at_once(postgresql_url: str) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        storages = list(threads.map(lambda url: open_storage(url, SQLConfig(upgrade=True)), [postgresql_url] * 4))
+    for storage in storages:
+        storage.check()
+        storage.close()
+
+
+@pytest.mark.parametrize(("revision", "words"), [("9999", "newer version"), ("0000", f"older version .*`{COMMAND}`")])
+def test_another_schema_is_refused(sqlite_url: str, tmp_path: Path, revision: str, words: str) -> None:
+    with sqlite3.connect(tmp_path / "queue.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    connection.close()
+    with pytest.raises(StorageError, match=f"{revision}, not {HEAD}"):
+        open_storage(sqlite_url)
+    with pytest.raises(StorageError, match=words):
+        open_storage(sqlite_url)
+
+
+def test_newer_schema_is_not_touched_by_an_upgrade(sqlite_url: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "queue.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StorageError, match="newer version"):
+        upgrade_storage(sqlite_url)
+
+
+def test_postgresql_database_of_another_encoding_is_refused(postgresql: PostgreSQLServer) -> None:
+    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} ENCODING 'SQL_ASCII' TEMPLATE template0").format(sql.Identifier("ascii"))
+        )
+    with pytest.raises(StorageError, match="encoded in SQL_ASCII; create one with ENCODING 'UTF8'"):
+        upgrade_storage(postgresql.url("ascii"))
+
+
+@pytest.mark.postgresql
+def test_unreachable_server_says_so_without_the_password() -> None:
+    with pytest.raises(StorageError, match=r"postgresql://me:\*\*\*@127\.0\.0\.1:1/q failed: .*refused") as caught:
+        open_storage("postgresql://me:secret@127.0.0.1:1/q")
+    assert "secret" not in str(caught.value)
