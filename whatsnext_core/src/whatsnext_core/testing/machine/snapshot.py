@@ -1,0 +1,99 @@
+"""Everything that a user could see of a storage, as one value."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve
+
+from whatsnext_core.model import Assignment, Capacity, EndOutcome
+from whatsnext_core.scheduling import Offer
+from whatsnext_core.storage import ClaimRequest, JobOrder, JobQuery, Page, Reader, Settled, Storage, Writer
+
+EVERYTHING = Page(limit=10_000)
+
+
+def snapshot(storage: Storage, now: datetime) -> dict[str, Any]:
+    """Return all that the readers of a storage answer, and which jobs a claim would give."""
+    with storage.read() as reader:
+        found = _read(reader)
+    return {**found, "ready": [(taken.job.id, taken.allocation) for taken in _claimable(storage, now)]}
+
+
+def _read(reader: Reader) -> dict[str, Any]:
+    projects = list(reader.projects(EVERYTHING))
+    jobs = {order: list(reader.jobs(JobQuery(order=order, page=EVERYTHING))) for order in JobOrder}
+    oldest = jobs[JobOrder.OLDEST]
+    parents = {parent for job in oldest for parent in job.depends} & {job.id for job in oldest}
+    attempts = {job.id: list(reader.attempts(job.id)) for job in oldest if job.attempt}
+    clients = list(reader.clients(EVERYTHING, active_only=False))
+    events = defaultdict(list)
+    numbers = [0]
+    for event in reader.events(0, 100_000):
+        events[event.project_id, event.job_id].append((event.kind, event.at, dict(event.data)))
+        numbers.append(event.id)
+    return {
+        "projects": projects,
+        "active projects": [project.id for project in reader.projects(EVERYTHING, projects[0].status)]
+        if projects
+        else [],
+        "tasks": list(reader.tasks(EVERYTHING)),
+        "jobs": {job.id: job for job in oldest},
+        "orders": {order.value: [job.id for job in found] for order, found in jobs.items()},
+        "parameters": {job.id: list(job.parameters) for job in oldest},
+        "counts": {project.id: dict(reader.counts(project.id)) for project in projects},
+        "dependencies": {job.id: dict(reader.dependencies(job.id)) for job in oldest if job.depends},
+        "children": {parent: list(reader.children(parent, EVERYTHING)) for parent in sorted(parents)},
+        "attempts": attempts,
+        "logs": {
+            (job_id, attempt.fence): reader.log(job_id, attempt.fence, "stdout", 0, 1_000)
+            for job_id, found in attempts.items()
+            for attempt in found
+        },
+        "clients": clients,
+        "live": {client.id: list(reader.live_attempts(client.id)) for client in clients},
+        "events": dict(events),
+        "events ascend": numbers == sorted(set(numbers)),
+    }
+
+
+class _LookedError(Exception):
+    """Ends a transaction that only looked."""
+
+
+def ready_jobs(storage: Storage, now: datetime) -> list[int]:
+    """Return the jobs that a claim without limits would give, best first, without claiming them."""
+    return [taken.job.id for taken in _claimable(storage, now)]
+
+
+def _claimable(storage: Storage, now: datetime) -> Sequence[Assignment]:
+    found: list[Assignment] = []
+    free = Capacity(cpu=60_000, memory=2**59)
+    offer = Offer(free=free, total=free, limit=1_000, ignore_accelerators=True)
+
+    def look(writer: Writer) -> None:
+        found.extend(writer.claim(ClaimRequest(offer=offer), now))
+        raise _LookedError
+
+    with suppress(_LookedError), storage.write() as writer:
+        look(writer)
+    return found
+
+
+def comparable(answer: Any) -> Any:
+    """Return what a writer answered without what a backend may word or count its own way."""
+    match answer:
+        case EndOutcome():
+            return evolve(answer, reason="why" if answer.reason else "")
+        case Settled():
+            return answer.more, answer.next_at
+        case str() | bytes():
+            return answer
+        case Sequence():
+            return [comparable(each) for each in answer]
+        case _:
+            return answer
