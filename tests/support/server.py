@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import requests
 
@@ -13,7 +14,7 @@ from tests.support.network import free_port
 from tests.support.processes import Daemon
 from tests.support.waiting import wait_until
 
-__all__ = ["ServerProcess", "clean_environment"]
+__all__ = ["RunningServer", "ServerProcess", "clean_environment", "command", "running_server", "running_worker"]
 
 
 class ServerProcess:
@@ -45,9 +46,10 @@ class ServerProcess:
 
     def start(self) -> Self:
         """Starts it, and waits until it answers."""
-        options = [
-            part for name, value in self.settings.items() for part in (f"--{name.replace('_', '-')}", str(value))
-        ]
+        options = []
+        for name, value in self.settings.items():
+            option = f"--{name.replace('_', '-')}"
+            options += [option] if value is True else [option, str(value)]
         self._daemon = Daemon(
             [
                 str(Path(sys.executable).with_name("whatsnext-server")), "run",
@@ -84,6 +86,31 @@ class ServerProcess:
     ) -> None:
         if self._daemon is not None:
             self._daemon.stop()
+
+
+RunningServer: TypeAlias = ServerProcess
+
+
+@contextmanager
+def running_server(folder: Path, database: str | None = None, **settings: object) -> Iterator[ServerProcess]:
+    """A server with this database, SQLite in the folder by default, stopped at the end."""
+    with ServerProcess(folder, database=database, **settings) as server:
+        yield server
+
+
+def running_worker(server: ServerProcess, folder: Path, *options: str, project: str) -> Daemon:
+    """``whatsnext worker --forever`` for a project, with its state and its messages in a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = command(
+        "worker", "--forever", "--project", project, "--server", server.url, "--state-dir", str(folder / "state"),
+        *options,
+    )  # fmt: skip
+    return Daemon(argv, folder / "worker.log", env=clean_environment(), cwd=folder)
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of ``whatsnext`` with these arguments."""
+    return [str(Path(sys.executable).with_name("whatsnext")), *arguments]
 
 
 def clean_environment(**extra: str) -> Mapping[str, str]:
