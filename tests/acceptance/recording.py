@@ -3,7 +3,9 @@
 import shlex
 from pathlib import Path
 
-__all__ = ["recorded", "recorder"]
+from whatsnext.api.client import Project
+
+__all__ = ["completed", "recorded", "recorder"]
 
 SCRIPT = """\
 echo "began $WHATSNEXT_JOB_ID $WHATSNEXT_ATTEMPT" >> "$1"
@@ -22,3 +24,8 @@ def recorded(folder: Path, moment: str | None = None) -> list[tuple[str, int, in
     """Each (moment, job id, attempt) in the order of events; only those of one moment if it is given."""
     lines = (line.split() for line in (folder / "record.txt").read_text().splitlines())
     return [(name, int(job), int(attempt)) for name, job, attempt in lines if moment in (None, name)]
+
+
+def completed(project: Project) -> int:
+    """How many jobs of the project are COMPLETED."""
+    return project.rest.counts(project.id)["COMPLETED"]

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from tests.acceptance.recording import recorded, recorder
+from tests.acceptance.recording import completed, recorded, recorder
 from tests.support import wait_until
 from tests.support.server import RunningServer, running_server, running_worker
 from whatsnext.api.client import Job, Server
@@ -20,7 +20,7 @@ def drain_with_workers(server: RunningServer, folder: Path) -> Counter[int]:
     workers = [running_worker(server, folder / f"worker-{number}", project="exactly-once") for number in range(WORKERS)]
     try:
         wait_until(
-            lambda: project.rest.counts(project.id)["COMPLETED"] == JOBS or any(not worker.alive() for worker in workers),
+            lambda: completed(project) == JOBS or any(not worker.alive() for worker in workers),
             timeout=180,
             why="all jobs are completed",
         )

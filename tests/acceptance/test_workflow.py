@@ -5,7 +5,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from tests.acceptance.recording import recorded, recorder
+from tests.acceptance.recording import completed, recorded, recorder
 from tests.support import wait_until
 from tests.support.server import command, running_server, running_worker
 from whatsnext.api.client import Server
@@ -49,7 +49,7 @@ def test_a_workflow_of_1500_jobs_from_one_file_respects_every_edge(tmp_path: Pat
         assert submitted.returncode == 0, submitted.stderr
         ids = json.loads(submitted.stdout)["job_ids"]
         with running_worker(server, tmp_path / "worker", "--cpus", "4", project="workflow"):
-            wait_until(lambda: project.rest.counts(project.id)["COMPLETED"] == JOBS, timeout=180, why="the workflow is done")
+            wait_until(lambda: completed(project) == JOBS, timeout=180, why="the workflow is done")
     places = {(moment, job): place for place, (moment, job, _) in enumerate(recorded(tmp_path))}
     assert len(places) == 2 * JOBS
     broken = [(p, c) for p, c in edges if places["ran", ids[p]] > places["began", ids[c]]]
