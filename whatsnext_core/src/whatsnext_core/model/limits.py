@@ -37,6 +37,9 @@ MAX_LABELS: Final = 64
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}(=[A-Za-z0-9._/-]{0,63})?")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_FORBIDDEN = re.compile("[\0\ud800-\udfff]")
+"""A NUL or a lone surrogate: databases and UTF-8 cannot hold them."""
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=dict)
 
 
 def shorten(value: object, length: int = 60) -> str:
@@ -66,7 +69,7 @@ def check_text(value: str, what: str) -> str:
     """Return ``value`` if it is at most 65,536 characters without NUL and lone surrogates."""
     if len(value) > MAX_TEXT:
         raise TooLargeError(f"The {what} has {len(value)} characters; at most {MAX_TEXT} are allowed.")
-    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+    if _FORBIDDEN.search(value):
         raise InvalidError(f"The {what} {shorten(value)} contains a NUL or a lone surrogate; remove it.")
     return value
 
@@ -128,7 +131,7 @@ def dump_parameters(parameters: Any, what: str, *, limit: int = MAX_PARAMETERS) 
         TooLargeError: the JSON is larger than ``limit`` bytes, 1 MiB if nothing else is said.
     """
     _check_json(parameters, what, MAX_DEPTH)
-    text = json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=dict)
+    text = _COMPACT.encode(parameters)
     size = len(text.encode("utf-8"))
     if size > limit:
         raise TooLargeError(
@@ -153,7 +156,7 @@ def _check_json(value: Any, what: str, depth: int) -> None:
             if not math.isfinite(value):
                 raise InvalidError(f"The {what} contain {value}, which JSON cannot hold; use null or a string.")
         case str():
-            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            if _FORBIDDEN.search(value):
                 raise InvalidError(f"The {what} contain a string with a NUL or a lone surrogate: {shorten(value)}.")
         case Mapping():
             for key, member in value.items():
