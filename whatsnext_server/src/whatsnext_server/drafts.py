@@ -1,14 +1,13 @@
 """Batches of jobs as they are sent: read, checked, put into order, and made into what is written. Nothing here writes.
 
-A batch may have a hundred thousand jobs, so all of this runs apart from the event loop, and lets other threads have
-their turn again and again.
+A batch may have a hundred thousand jobs, so all of this runs apart from the event loop, and piece by piece, so that
+other threads have their turn.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from attrs import field, frozen
 from fastapi.exceptions import RequestValidationError
@@ -24,12 +23,9 @@ from whatsnext_server.schemas import BatchDependency, BatchJob
 from whatsnext_server.schemas.jobs import edges
 from whatsnext_server.submitting import find_task
 
-T = TypeVar("T")
 TaskKey = tuple[int | None, str | None]
 """How a job names its task: by id, by name, or both."""
 
-BREATH: Final = 32
-"""Jobs that are looked at before other threads get their turn."""
 PROBLEMS: Final = 20
 """Problems of a batch that are told, at most."""
 _NONE: Final[Mapping[Any, Condition]] = {}
@@ -59,7 +55,7 @@ class Draft:
     @classmethod
     def of(cls, job: BatchJob) -> Draft:
         """Return the draft of what was sent."""
-        outside = edges(job.depends, job.conditions)
+        outside = edges(job.depends, job.conditions) if job.depends else {}
         inside: dict[str, Condition] = {}
         for each in job.depends_on:
             target, condition = (each.job, each.condition) if isinstance(each, BatchDependency) else (each, None)
@@ -100,7 +96,7 @@ def read_batch(body: bytes) -> list[Draft]:
     """
     drafts: list[Draft] = []
     found: list[Mapping[str, Any]] = []
-    for place, item in _breathing(read_array(body, "jobs")):
+    for place, item in enumerate(read_array(body, "jobs")):
         try:
             drafts.append(Draft.of(BatchJob.model_validate(item)))
         except ValidationError as error:
@@ -121,11 +117,11 @@ def order_batch(drafts: Sequence[Draft]) -> list[int]:
         CycleError: some jobs wait for each other; the message shows their names.
     """
     places: dict[str, int] = {}
-    for place, draft in _breathing(drafts):
+    for place, draft in enumerate(drafts):
         if draft.ref is not None and places.setdefault(draft.ref, place) != place:
             raise InvalidError(f"The ref {shorten(draft.ref)} is used by two jobs of the batch; each must be unique.")
     parents: dict[int, list[int]] = {}
-    for place, draft in _breathing(drafts):
+    for place, draft in enumerate(drafts):
         parents[place] = [_place(places, draft, ref) for ref in draft.inside]
     if not any(parents.values()):
         return list(range(len(drafts)))
@@ -159,22 +155,14 @@ def build(
         InvalidError: a value breaks a rule of the model.
     """
     if numbers is None:
-        return [drafts[place].spec(tasks, None, _NONE) for _, place in _breathing(ordered)]
+        return [drafts[place].spec(tasks, None, _NONE) for place in ordered]
     by_ref = {draft.ref: numbers[place] for place, draft in enumerate(drafts) if draft.ref is not None}
     jobs = []
-    for _, place in _breathing(ordered):
+    for place in ordered:
         draft = drafts[place]
         inside = {by_ref[ref]: condition for ref, condition in draft.inside.items()}
         jobs.append(draft.spec(tasks, numbers[place], inside))
     return jobs
-
-
-def _breathing(items: Iterable[T]) -> Iterator[tuple[int, T]]:
-    """Number the items, and let other threads have their turn now and then: this may take seconds."""
-    for place, item in enumerate(items):
-        if place % BREATH == 0:
-            time.sleep(0)
-        yield place, item
 
 
 __all__ = ["Draft", "TaskKey", "build", "find_tasks", "order_batch", "read_batch"]

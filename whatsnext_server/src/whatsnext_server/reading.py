@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
+_NEXT: Final = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -69,11 +70,12 @@ def _members(text: str, key: str) -> Iterator[Any]:
         while True:
             member, place = _DECODER.raw_decode(text, place)
             yield member
-            place = _skip(text, place)
-            if text[place : place + 1] == "]":
-                place += 1
+            mark = _NEXT.match(text, place)
+            if mark is None:
+                raise json.JSONDecodeError("Expecting ',' or ']'", text, place)
+            place = mark.end()
+            if mark[1] == "]":
                 break
-            place = _expect(text, place, ",")
     place = _skip(text, place)
     if text[place : place + 1] == ",":
         name, _ = _DECODER.raw_decode(text, _skip(text, place + 1))

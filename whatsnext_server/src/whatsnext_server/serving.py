@@ -26,6 +26,8 @@ GRACE = 15
 """Seconds that running requests get to be answered once the server was asked to end."""
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+SWITCH = 0.001
+"""Seconds that one thread may keep others from running Python: reading a large batch holds up nobody for longer."""
 OPEN_WARNING = "The server is open: whoever reaches %s may use it. Set api_keys, or listen on 127.0.0.1."
 
 _log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ def serve(settings: ServerSettings, *, config: str | Path | None = None, announc
         WhatsNextError: it cannot start; the message says why.
     """
     configure_logging(settings)
+    sys.setswitchinterval(SWITCH)
     with (
         ending_by_signal(),
         opened_storage(settings, config) as storage,

@@ -34,6 +34,8 @@ JobDocument = derive(Job)
 AttemptDocument = derive(Attempt)
 """One execution of a job."""
 
+EMPTY_OBJECT: Final[dict[str, Any]] = {"default_factory": dict, "json_schema_extra": {"default": {}}}
+"""The default of a field that is an object; pydantic would copy an empty one each time, deeply."""
 DEPENDS: Final = "Ids of the jobs that come before this one, each with its name; the id is what counts."
 CONDITIONS: Final = "For ids in `depends`, what that job must do: success (default), finished or failure."
 TASK: Final = "Name of the task, instead of its id."
@@ -51,10 +53,10 @@ class NewJob(Schema, core=JobSpec):
     project_id: Id = Field(description="The project that holds it.")
     task_id: Id | None = None
     task: str | None = Field(default=None, description=TASK)
-    parameters: dict[str, Any] = Field(default={}, examples=[{"lr": 0.01, "epochs": 10}])
+    parameters: dict[str, Any] = Field(**EMPTY_OBJECT, examples=[{"lr": 0.01, "epochs": 10}])
     priority: Priority = 0
-    depends: dict[Key, str | None] = Field(default={}, description=DEPENDS, examples=[{"17": "prepare"}])
-    conditions: dict[Key, AnyCaseCondition] = Field(default={}, description=CONDITIONS)
+    depends: dict[Key, str | None] = Field(**EMPTY_OBJECT, description=DEPENDS, examples=[{"17": "prepare"}])
+    conditions: dict[Key, AnyCaseCondition] = Field(**EMPTY_OBJECT, description=CONDITIONS)
     timeout: Timeout | None = None
 
     def spec(self, task_id: int) -> JobSpec:
@@ -129,13 +131,14 @@ class BatchJob(Schema, core=JobSpec):
     name: Name
     task_id: Id | None = None
     task: str | None = Field(default=None, description=TASK)
-    parameters: dict[str, Any] = Field(default={})
+    parameters: dict[str, Any] = Field(**EMPTY_OBJECT)
     priority: Priority = 0
-    depends: dict[Key, str | None] = Field(default={}, description=DEPENDS)
-    conditions: dict[Key, AnyCaseCondition] = Field(default={}, description=CONDITIONS)
+    depends: dict[Key, str | None] = Field(**EMPTY_OBJECT, description=DEPENDS)
+    conditions: dict[Key, AnyCaseCondition] = Field(**EMPTY_OBJECT, description=CONDITIONS)
     ref: str | None = Field(default=None, min_length=1, max_length=255, description="A name of your own in the batch.")
     depends_on: list[Id | str | BatchDependency] = Field(
-        default=[],
+        default_factory=list,
+        json_schema_extra={"default": []},
         description="Refs of this batch and ids of jobs that exist; an object adds a condition.",
         examples=[["prepare", 17, {"job": "train", "condition": "finished"}]],
     )
