@@ -159,7 +159,7 @@ def test_a_worker_runs_jobs_and_everything_about_them_can_be_seen(shell: Shell) 
     assert "FAILED" in shown
     assert len([line for line in shown.splitlines() if " exit " in line]) >= 2
     listed = shell.call("jobs", "ls", "--status", "failed").stdout
-    assert "exit: " in listed
+    assert "Exit code 3" in listed
     assert f"whatsnext jobs retry {bad}" in shell.call("jobs", "why", str(bad)).stdout
     assert f"job {bad} (fail) is FAILED" in shell.call("jobs", "why", str(behind)).stdout
     assert shell.json("jobs", "why", str(behind))["reasons"][0]["job_ids"] == [bad]
@@ -217,7 +217,7 @@ def test_wait_ends_when_all_jobs_have_ended_and_names_those_that_failed(shell: S
     bad = shell.add("fail")
     shell.work()
     done = shell.call("jobs", "wait", code=1)
-    assert f"1 of 31 jobs did not complete:\nJob {bad} (fail) is FAILED: exit: " in done.stderr
+    assert f"1 of 31 jobs did not complete:\nJob {bad} (fail) is FAILED: Exit code 1" in done.stderr
     counted = json.loads(shell.call("jobs", "wait", f"{ids[0]},{bad}", "--json", code=1).stdout)
     assert counted["counts"] == {"COMPLETED": 1, "FAILED": 1}
     assert [job["id"] for job in counted["unsuccessful"]] == [bad]

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -115,7 +116,7 @@ def on_terminal(shell: Shell, arguments: list[str], typed: str) -> str:
             shown += part
     os.close(ours)
     assert process.returncode is not None
-    return shown.decode().replace("\r\n", "\n")
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
 
 def test_a_hundred_thousand_jobs_are_submitted_in_one_go(shell: Shell) -> None:
