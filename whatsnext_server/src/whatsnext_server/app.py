@@ -19,6 +19,7 @@ from whatsnext_server.logs import RequestLog
 from whatsnext_server.openapi import Application
 from whatsnext_server.opening import opened_storage
 from whatsnext_server.routers import ALL
+from whatsnext_server.routing import Index
 from whatsnext_server.security import Doorkeeper, Guard
 from whatsnext_server.services import Services
 from whatsnext_server.shutdown import early_notice
@@ -61,6 +62,7 @@ def create_app(
     )
     for router in ALL:
         app.router.routes.extend(router.routes)
+    app.router.routes.insert(0, Index(app.router.routes))
     for extension in extensions.routers.values():
         app.include_router(extension)
     errors.install(app)

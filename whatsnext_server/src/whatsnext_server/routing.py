@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, NoMatchFound, Route
+from starlette.types import Receive, Scope, Send
 
 from whatsnext_server.reading import parse_json
 from whatsnext_server.schemas.common import Problem
@@ -98,6 +100,43 @@ def check_content_type(request: Request) -> None:
         )
 
 
+class Index(BaseRoute):
+    """Finds an endpoint by method and first word of the path, where trying one after the other takes longer than it.
+
+    It stands before the endpoints themselves, which stay where they are for the description of the API, and for a
+    request that none of them answers.
+    """
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._routes: dict[tuple[str, str], list[Route]] = {}
+        for route in routes:
+            if isinstance(route, Route):
+                for method in route.methods or ():
+                    self._routes.setdefault((method, _first_word(route.path)), []).append(route)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether an endpoint answers the request, and with what."""
+        if scope["type"] == "http":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            for route in self._routes.get((scope["method"], _first_word(path)), ()):
+                match, child = route.matches(scope)
+                if match is Match.FULL:
+                    return match, {**child, "whatsnext.route": route}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the endpoint that was found answer."""
+        await scope["whatsnext.route"].handle(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """Leave the naming of paths to the endpoints themselves."""
+        raise NoMatchFound(name, path_params)
+
+
+def _first_word(path: str) -> str:
+    return path[1:].partition("/")[0]
+
+
 def new_router(tag: str) -> APIRouter:
     """Return a router whose endpoints are shown under ``tag``."""
     return APIRouter(tags=[tag], route_class=Endpoint, redirect_slashes=False)
@@ -106,6 +145,7 @@ def new_router(tag: str) -> APIRouter:
 __all__ = [
     "PROBLEMS",
     "Endpoint",
+    "Index",
     "StrictRequest",
     "accept_trailing_slash",
     "check_content_type",
