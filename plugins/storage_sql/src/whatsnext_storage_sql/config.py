@@ -15,3 +15,5 @@ class SQLConfig:
     """Connections that read at the same time without waiting; as many again are opened under load."""
     busy_timeout: float = field(default=30.0, validator=[validators.ge(0.0), validators.le(3600.0)])
     """Seconds to wait for another process that writes to the same SQLite file."""
+    check_after: float = field(default=1.0, validator=[validators.ge(0.0), validators.le(3600.0)])
+    """Seconds after which an unused connection to PostgreSQL is checked before it is used, and replaced if it broke."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 from attrs import frozen
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from whatsnext_core.errors import StorageError
 from whatsnext_storage_sql.config import SQLConfig
@@ -105,6 +109,9 @@ def _open_postgresql(url: URL, config: SQLConfig) -> Engines:
         connect_args=arguments,
     )
     event.listen(write, "connect", _set_up_postgresql)
+    for engine in (write, read):
+        event.listen(engine, "checkin", _note_rest)
+        event.listen(engine, "checkout", partial(_check_after_rest, config.check_after))
     return Engines(write=write, read=read, place=place)
 
 
@@ -116,3 +123,19 @@ def _set_up_postgresql(connection: Any, _: Any) -> None:
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )
     connection.commit()
+
+
+def _note_rest(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["resting_since"] = time.monotonic()
+
+
+def _check_after_rest(seconds: float, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    """Make the pool connect anew if a connection that was not used for a while is broken."""
+    if time.monotonic() - record.info.get("resting_since", time.monotonic()) < seconds:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except connection.OperationalError as error:
+        raise DisconnectionError from error

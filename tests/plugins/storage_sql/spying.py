@@ -1,0 +1,58 @@
+"""What a storage says to its database: the statements, and how the database goes about them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import Connection, Engine, event
+
+ASIDE = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "EXPLAIN", "COPY")
+
+
+@define
+class Spy:
+    """The statements that ran, and a line of the plan of each for every table that it went through."""
+
+    statements: list[str] = field(factory=list)
+    plans: dict[str, list[str]] = field(factory=dict)
+
+    def hear(self, connection: Connection, statement: str, parameters: Any, *, many: bool) -> None:
+        """Take in a statement before it runs."""
+        self.statements.append(statement)
+        if statement in self.plans or statement.lstrip().startswith(ASIDE):
+            return
+        first = parameters[0] if many else parameters
+        words = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        cursor = connection.connection.cursor()
+        cursor.execute(f"{words} {statement}", first)
+        self.plans[statement] = [str(row[-1]) for row in cursor.fetchall()]
+        cursor.close()
+
+    def scans(self, *tables: str) -> list[tuple[str, str]]:
+        """The statements that go through all rows of one of the tables, each with the line of its plan."""
+        signs = [sign for table in tables for sign in (f"SCAN {table}", f"Seq Scan on {table}")]
+        return [
+            (statement, line)
+            for statement, lines in self.plans.items()
+            for line in lines
+            for sign in signs
+            if line.strip().removeprefix("->").strip().startswith(sign) and not line.strip().startswith(f"{sign}_")
+        ]
+
+
+@contextmanager
+def spying() -> Iterator[Spy]:
+    """A spy on all engines."""
+    spy = Spy()
+
+    def hear(
+        connection: Connection, _cursor: object, statement: str, parameters: Any, _context: object, many: bool
+    ) -> None:
+        spy.hear(connection, statement, parameters, many=many)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield spy
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
