@@ -59,7 +59,8 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value < 0:
-        return format(Decimal(repr(value)), "f")
+        digits = format(Decimal(repr(value)), "f")
+        return digits if "." in digits else f"{digits}.0"
     if value is None or isinstance(value, bool | int | float | list | tuple | Mapping):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     return str(value)

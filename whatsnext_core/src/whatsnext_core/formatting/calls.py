@@ -7,9 +7,11 @@ import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from attrs import define, field
 
 from whatsnext_core.formatting.contract import Execution, ExecutionState, Handle, Invocation
@@ -56,7 +58,7 @@ class Calls:
         mark = f"{invocation.key}.{secrets.token_hex(6)}"
         call = _Call(invocation, self._rope())
         call.thread = threading.Thread(target=self._run, args=(call,), name=f"execute {invocation.key}", daemon=True)
-        call.stop = Stop(functools.partial(_started_by, call.thread))
+        call.stop = Stop(_Started(call.thread))
         self._calls[mark] = call
         call.thread.start()
         return {"call": mark, "stdout": str(invocation.stdout), "stderr": str(invocation.stderr)}
@@ -145,9 +147,18 @@ def _to_bytes(output: str | bytes | None) -> bytes:
     return output.encode(errors="surrogateescape") if isinstance(output, str) else output or b""
 
 
-def _started_by(thread: threading.Thread, snapshot: Snapshot) -> list[Any]:
-    children = Path(f"/proc/self/task/{thread.native_id}/children")
-    try:
-        return snapshot.below(map(int, children.read_text(encoding="ascii").split()))
-    except OSError:
-        return []
+class _Started:
+    """The processes that a thread started, also when those between have ended meanwhile."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        self._thread = thread
+        self._known: list[psutil.Process] = []
+
+    def __call__(self, snapshot: Snapshot) -> list[psutil.Process]:
+        """Return those that have not ended."""
+        known = [process.pid for process in self._known if process in snapshot]
+        children = Path(f"/proc/self/task/{self._thread.native_id}/children")
+        with suppress(OSError):
+            known += map(int, children.read_text(encoding="ascii").split())
+        self._known = snapshot.below(known)
+        return self._known

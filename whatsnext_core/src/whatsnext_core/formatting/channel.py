@@ -15,6 +15,8 @@ from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting import keeper
 
 CHUNK: Final = 1 << 18
+PATIENCE: Final = 1.0
+"""Seconds that an idle keeper is given to end."""
 Message = dict[str, Any]
 _left: list[int] = []
 """Keepers that were let go and are still to be waited for."""
@@ -28,12 +30,13 @@ class KeeperChannel:
         self._inbox = b""
         self._messages: list[Message] = []
         self._environ: dict[str, str] = {}
+        self._generation = 0
         self._finalize: weakref.finalize[[socket.socket, int], KeeperChannel] | None = None
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a keeper."""
-        return self._socket is not None
+    def generation(self) -> int:
+        """Number of the present keeper; 0 if there is none."""
+        return self._generation if self._socket is not None else 0
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while there is something to take, or the keeper is gone."""
@@ -82,8 +85,9 @@ class KeeperChannel:
         if idle and self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
+                self._socket.settimeout(PATIENCE)
                 while self._socket.recv(CHUNK):
-                    pass
+                    continue
         self._drop()
 
     def _receive(self, channel: socket.socket, flags: int = 0) -> None:
@@ -125,6 +129,7 @@ class KeeperChannel:
                 ) from error
         _reap()
         self._socket, self._inbox, self._environ = ours, b"", {}
+        self._generation += 1
         self._finalize = weakref.finalize(self, _let_go, ours, pid)
         return ours
 

@@ -131,6 +131,8 @@ class Engine(Protocol):
     def start(self, invocation: Invocation) -> Handle:
         """Start it and return its handle at once.
 
+        An engine that learns only later that it cannot be started tells so by ``poll``.
+
         Raises:
             EngineError: the engine refused it; the job fails with ``engine`` and the engine's own message.
         """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import Signals
 from typing import Final
 
 from whatsnext_core.formatting.contract import Execution, ExecutionState
 from whatsnext_core.model.status import Cause
 
+SIGKILL: Final = 9
+"""The number of that signal, also where it does not exist."""
 TAIL: Final = 4096
 """Bytes at the end of the standard error in which its last line is looked for."""
 LONGEST_LINE: Final = 500

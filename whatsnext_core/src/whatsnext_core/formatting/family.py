@@ -69,6 +69,10 @@ class Snapshot:
                 self._children.setdefault(process.ppid(), []).append(process.pid)
                 self._marks.setdefault(process.environ().get(MARK, ""), []).append(process.pid)
 
+    def __contains__(self, process: psutil.Process) -> bool:
+        """Return whether this very process has not ended."""
+        return self._processes.get(process.pid) == process
+
     def family(self, root: Root) -> list[psutil.Process]:
         """Return the processes of the execution that have not ended."""
         session = self._session(root.pid) if root.exists() else set()

@@ -141,6 +141,8 @@ class Keeper:
             start = {"id": request["id"], "pid": pid, "birth": birth_of(pid, now)}
             self._record(request["process"], start)
             self._send(start, urgent=False)
+        finally:
+            os.chdir("/")
 
     def _reap(self) -> None:
         while self._children:

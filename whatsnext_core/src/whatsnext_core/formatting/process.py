@@ -49,8 +49,8 @@ class _Followed:
 
     argv: tuple[str, ...] = ()
     """Its command, as long as the system may refuse it."""
-    kept: bool = False
-    """Whether the present keeper tells its start and end."""
+    keeper: int = -1
+    """Number of the keeper that tells its start and end."""
     root: Root | None = None
     """Its first process."""
     stop: Stop | None = None
@@ -81,6 +81,8 @@ class Processes:
         Raises:
             EngineError: its program, working directory or files are not there or not allowed.
         """
+        if not hasattr(os, "posix_spawn"):
+            raise EngineError("Jobs run on Linux and macOS; from here they can be submitted to a worker there.")
         cwd = Path.cwd() / (invocation.cwd or "")
         check_folder(cwd)
         path = invocation.env.get("PATH") or os.environ.get("PATH", os.defpath)
@@ -104,7 +106,7 @@ class Processes:
             "process": handle["process"],
         }
         self._channel.request(request)
-        self._followed[mark] = _Followed(argv=invocation.argv, kept=True)
+        self._followed[mark] = _Followed(argv=invocation.argv, keeper=self._channel.generation)
         return handle
 
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
@@ -146,9 +148,7 @@ class Processes:
     def close(self) -> None:
         """Let the keeper go; it stays until the last process has ended."""
         self._take()
-        self._channel.close(
-            idle=not any(each.kept and each.record is None and each.ending is None for each in self._followed.values())
-        )
+        self._channel.close(idle=not any(self._kept(each) for each in self._followed.values()))
         if self._bell is not None:
             self._bell.close()
             self._bell = None
@@ -177,9 +177,10 @@ class Processes:
                 error = refusal(message["errno"], message["path"], followed.argv)
                 followed.ending = Execution(state=ExecutionState.ENDED, cause=Cause.ENGINE, message=str(error))
                 followed.settled = True
-        if not self._channel.connected:
-            for followed in self._followed.values():
-                followed.kept = False
+
+    def _kept(self, followed: _Followed) -> bool:
+        """Return whether the keeper will tell how it ended."""
+        return followed.record is None and followed.ending is None and followed.keeper == self._channel.generation
 
     def _follow(self, handle: Handle) -> _Followed:
         return self._followed.setdefault(handle["mark"], _Followed())
@@ -208,7 +209,7 @@ class Processes:
     def _ending(self, handle: Handle, followed: _Followed) -> Execution | None:
         record = followed.record
         if record is None:
-            if followed.kept:
+            if self._kept(followed):
                 return None
             root, record = _read(handle)
             if record is None:

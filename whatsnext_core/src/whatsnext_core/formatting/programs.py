@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from whatsnext_core.errors import EngineError
@@ -21,7 +22,10 @@ def find_program(name: str, path: str, cwd: Path) -> str:
         EngineError: there is no such program, or it may not be executed.
     """
     if "/" not in name:
-        found = shutil.which(name, path=path) or (sys.executable if name == "python" else None)
+        found = _which(name, path)
+        if found is None or not os.access(found, os.X_OK):
+            _which.cache_clear()
+            found = _which(name, path)
         if found is None:
             raise EngineError(
                 f"The program {shorten(name)} was not found on this client's PATH ({path}); install it there, "
@@ -52,7 +56,7 @@ def check_folder(cwd: Path) -> None:
         raise EngineError(f"The working directory {str(cwd)!r} {what} on this client; create it there, or set another.")
 
 
-def refusal(number: int | None, path: str | None, argv: tuple[str, ...]) -> EngineError:
+def refusal(number: int | None, path: str, argv: tuple[str, ...]) -> EngineError:
     """Return the error for a process that the system refused to start."""
     program = shorten(argv[0], 200)
     match number:
@@ -69,13 +73,18 @@ def refusal(number: int | None, path: str | None, argv: tuple[str, ...]) -> Engi
             )
         case errno.ENOENT:
             return EngineError(
-                f"The program {program} could not be started: {path or 'a file'} does not exist, or the interpreter "
-                f"that its first line names does not."
+                f"The program {program} could not be started: {path} does not exist, or the interpreter that its first "
+                f"line names, or the folder of its output."
             )
         case None:
             return EngineError(f"The program {program} could not be started: {path}.")
         case _:
             return EngineError(f"The program {program} could not be started: {os.strerror(number)} ({path}).")
+
+
+@lru_cache(maxsize=256)
+def _which(name: str, path: str) -> str | None:
+    return shutil.which(name, path=path) or (sys.executable if name == "python" else None)
 
 
 def _seen_from(name: str, cwd: Path) -> str:

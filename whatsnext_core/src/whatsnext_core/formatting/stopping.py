@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from signal import SIGKILL, Signals
+from signal import Signals
 from typing import Final
 
 import psutil
 
 from whatsnext_core.errors import EngineError
+from whatsnext_core.formatting.ends import SIGKILL
 from whatsnext_core.formatting.family import Root, Snapshot, send
 
 LOOK_EVERY: Final = 0.1

@@ -19,10 +19,14 @@ class FormatterFixtures:
 
     reads_stdin: ClassVar[bool] = True
     """Whether what ``Invocation.stdin`` holds reaches the program."""
+    sets_variables: ClassVar[bool] = True
+    """Whether ``Invocation.env`` reaches the program."""
+    shows_output_early: ClassVar[bool] = True
+    """Whether output can be read before the end."""
     adopts: ClassVar[bool] = True
     """Whether what it started can be followed by another formatter, in another process."""
     ends_detached: ClassVar[bool] = True
-    """Whether the end of a job is the end of processes that it put into sessions of their own."""
+    """Whether the end of a job is the end of processes that lost their parent or left the job's session."""
 
     @pytest.fixture
     def make_formatter(self) -> MakeFormatter:

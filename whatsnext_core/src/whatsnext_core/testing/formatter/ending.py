@@ -15,20 +15,20 @@ from whatsnext_core.testing.formatter.jobs import Jobs
 BEAT = 'trap "" TERM INT HUP; while :; do echo >>"$1"; sleep 0.05; done'
 """The script that lets a file grow until somebody kills it."""
 FAMILY = """
-sh -c "$1" sh "$WHATSNEXT_SCRATCH/child" &
-sh -c 'sh -c "$1" sh "$WHATSNEXT_SCRATCH/orphan" & exit 0' sh "$1"
-if [ "$2" = detach ] && command -v setsid >/dev/null; then
-    sh -c 'setsid sh -c "$1" sh "$WHATSNEXT_SCRATCH/detached" & exit 0' sh "$1"
+sh -c "$2" sh "$1/child" &
+if [ "$3" = detach ]; then
+    sh -c 'sh -c "$2" sh "$1/orphan" & exit 0' sh "$1" "$2"
+    setsid=setsid; command -v setsid >/dev/null || setsid=
+    sh -c '$3 sh -c "$2" sh "$1/detached" & exit 0' sh "$1" "$2" "$setsid"
 else
-    : >"$WHATSNEXT_SCRATCH/detached"; echo >"$WHATSNEXT_SCRATCH/detached"
+    echo >"$1/orphan"; echo >"$1/detached"
 fi
-while [ ! -s "$WHATSNEXT_SCRATCH/child" ] || [ ! -s "$WHATSNEXT_SCRATCH/orphan" ] ||
-    [ ! -s "$WHATSNEXT_SCRATCH/detached" ]; do sleep 0.02; done
-echo ready
+for name in child orphan detached; do while [ ! -s "$1/$name" ]; do sleep 0.02; done; done
+: >"$1/ready"
 sleep 60
 """
 """The script that has a child, an orphaned grandchild, and one in a session of its own, all deaf to signals."""
-DEAF = 'trap "" TERM INT; echo ready; while :; do sleep 0.05; done'
+DEAF = 'trap "" TERM INT; : >"$1/ready"; while :; do sleep 0.05; done'
 """The script that does not heed a signal."""
 
 
@@ -37,24 +37,24 @@ class EndingScenarios(FormatterFixtures):
 
     def test_signal_reaches_the_program_which_may_end_well(self, jobs: Jobs) -> None:
         """F30 (Engine.cancel): the program has its say."""
-        script = "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
-        handle = jobs.start_and_await(jobs.script(script), "ready")
+        script = "trap 'echo saved; exit 0' TERM; : >$1/ready; while :; do sleep 0.05; done"
+        handle = jobs.start_and_await(jobs.script(script))
         jobs.engine.cancel(handle, "SIGTERM", 30)
         assert jobs.wait(handle).exit_code in (0, None)
-        assert jobs.read(handle) == b"ready\nsaved\n"
+        assert jobs.read(handle) == b"saved\n"
 
     @pytest.mark.parametrize("name", ["SIGINT", "SIGUSR1"])
     def test_signal_is_the_one_that_was_asked_for(self, jobs: Jobs, name: str) -> None:
         """F31 (Engine.cancel): not just any signal."""
-        script = f"trap 'echo got {name}; exit 9' {name[3:]}; echo ready; while :; do sleep 0.05; done"
-        handle = jobs.start_and_await(jobs.script(script), "ready")
+        script = f"trap 'echo got {name}; exit 9' {name[3:]}; : >$1/ready; while :; do sleep 0.05; done"
+        handle = jobs.start_and_await(jobs.script(script))
         jobs.engine.cancel(handle, name, 30)
         assert not jobs.wait(handle).succeeded
         assert f"got {name}".encode() in jobs.read(handle)
 
     def test_program_that_heeds_no_signal_is_killed_after_the_grace(self, jobs: Jobs) -> None:
         """F32 (Engine.cancel): grace has an end."""
-        handle = jobs.start_and_await(jobs.script(DEAF), "ready")
+        handle = jobs.start_and_await(jobs.script(DEAF))
         jobs.engine.cancel(handle, "SIGTERM", 0.5)
         execution = jobs.wait(handle)
         assert not execution.succeeded
@@ -62,7 +62,7 @@ class EndingScenarios(FormatterFixtures):
 
     def test_cancel_does_not_wait(self, jobs: Jobs) -> None:
         """F33 (Engine.cancel): nor does it kill before the grace is over."""
-        handle = jobs.start_and_await(jobs.script(DEAF), "ready")
+        handle = jobs.start_and_await(jobs.script(DEAF))
         begin = time.monotonic()
         jobs.engine.cancel(handle, "SIGTERM", 3600)
         assert time.monotonic() - begin < 60
@@ -86,7 +86,7 @@ class EndingScenarios(FormatterFixtures):
 
     def test_kill_cuts_a_grace_short(self, jobs: Jobs) -> None:
         """F36 (Engine.kill): force comes first."""
-        handle = jobs.start_and_await(jobs.script(DEAF), "ready")
+        handle = jobs.start_and_await(jobs.script(DEAF))
         jobs.engine.cancel(handle, "SIGTERM", 3600)
         jobs.engine.kill(handle)
         assert not jobs.wait(handle).succeeded
@@ -101,7 +101,7 @@ class EndingScenarios(FormatterFixtures):
 
     def _start_family(self, jobs: Jobs) -> tuple[Handle, Path]:
         context = jobs.script(FAMILY, BEAT, "detach" if self.ends_detached else "")
-        return jobs.start_and_await(context, "ready"), context.directory
+        return jobs.start_and_await(context), context.directory
 
 
 def assert_silent(directory: Path) -> None:

@@ -16,8 +16,8 @@ from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle,
 from whatsnext_core.model import Allocation, Job, JobStatus, Task
 
 NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
-SHELL: Final = "sh -c {script} sh {args}"
-"""The template that the scenarios use: a shell, its script, and the script's arguments."""
+SHELL: Final = "sh -c {script} sh {scratch} {args}"
+"""The template that the scenarios use: a shell, its script, and the script's arguments: the scratch directory first."""
 T = TypeVar("T")
 
 
@@ -88,8 +88,10 @@ class Jobs:
         )
 
     def script(self, script: str, *args: str, **task: Any) -> JobContext:
-        """Return a claimed job that runs a script of the shell with these arguments."""
-        return self.context(SHELL, {"script": script, "args": list(args)}, **task)
+        """Return a claimed job that runs a script of the shell; ``$1`` is its scratch directory, then come these."""
+        context = self.context(SHELL, **task)
+        parameters = {"script": script, "scratch": str(context.directory), "args": list(args)}
+        return evolve(context, job=evolve(context.job, parameters=parameters))
 
     def start(self, context: JobContext, **changes: Any) -> Handle:
         """Start a job, its invocation changed so, and return its handle as it comes out of a client's files."""
@@ -119,10 +121,10 @@ class Jobs:
         """Run a job to its end."""
         return self.finish(self.start(context, **changes), context.directory)
 
-    def start_and_await(self, context: JobContext, word: str) -> Handle:
-        """Start a job, and return its handle when it has written the word."""
+    def start_and_await(self, context: JobContext) -> Handle:
+        """Start a job, and return its handle when the file ``ready`` is in its scratch directory."""
         handle = self.start(context)
-        self.until(lambda: word.encode() in self.read(handle), f"the job writes {word!r}")
+        self.until((context.directory / "ready").exists, "the job is ready")
         return handle
 
     def until(self, condition: Callable[[], T], what: str) -> T:

@@ -14,7 +14,7 @@ from whatsnext_core.formatting import Handle, JobContext
 from whatsnext_core.testing.formatter.base import FormatterFixtures, MakeFormatter
 from whatsnext_core.testing.formatter.jobs import Jobs
 
-WAIT = 'echo ready; while [ ! -e "$WHATSNEXT_SCRATCH/go" ]; do sleep 0.02; done; echo done; exit 6'
+WAIT = ': >"$1/ready"; echo begun; while [ ! -e "$1/go" ]; do sleep 0.02; done; echo done; exit 6'
 """The script that ends when somebody makes a file."""
 
 
@@ -34,7 +34,7 @@ class RecoveryScenarios(FormatterFixtures):
     def test_closing_leaves_alone_what_runs(self, jobs: Jobs, later: Jobs) -> None:
         """F40 (Engine.close, Engine.adopt): the next client goes on."""
         context = jobs.script(WAIT)
-        handle = jobs.start_and_await(context, "ready")
+        handle = jobs.start_and_await(context)
         jobs.engine.close()
         assert later.engine.adopt(handle)
         (context.directory / "go").touch()
@@ -50,7 +50,7 @@ class RecoveryScenarios(FormatterFixtures):
         later.until(lambda: later.engine.adopt(handle), "the execution can be adopted")
         (context.directory / "go").touch()
         done = later.finish(handle, context.directory)
-        assert (done.execution.exit_code, done.stdout) == (6, b"ready\ndone\n")
+        assert (done.execution.exit_code, done.stdout) == (6, b"begun\ndone\n")
         later.engine.forget(handle)
 
     def test_end_that_nobody_saw_is_known(self, make_formatter: MakeFormatter, later: Jobs) -> None:
@@ -64,7 +64,7 @@ class RecoveryScenarios(FormatterFixtures):
 
     def test_adopted_job_can_be_cancelled(self, make_formatter: MakeFormatter, later: Jobs) -> None:
         """F43 (Engine.cancel): as one's own."""
-        context = later.script("trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
+        context = later.script("trap 'exit 9' TERM; echo begun; while :; do sleep 0.05; done")
         handle = start_in_a_process_that_vanishes(make_formatter, context)
         later.until(lambda: later.engine.adopt(handle) and later.read(handle), "the job runs")
         later.engine.cancel(handle, "SIGTERM", 30)

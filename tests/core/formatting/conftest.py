@@ -1,0 +1,19 @@
+"""Jobs of formatters that tests write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.core.formatting.formatters import Least
+from whatsnext_core.testing.formatter import Jobs
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """Local processes."""
+    formatter = Least()
+    jobs = Jobs(formatter, tmp_path, patience=60)
+    yield jobs
+    jobs.clear()
+    formatter.close()
