@@ -10,7 +10,7 @@ from whatsnext_client.commands.base import completing
 from whatsnext_client.commands.base.help import Group
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import Duration, Size, parse_value, split_pair
+from whatsnext_client.commands.base.values import duration, parse_value, size, split_pair
 
 SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQUIT"]
 
@@ -50,17 +50,17 @@ def list_tasks(session: Session) -> None:
 )
 @click.option("--cpu", "required_cpu", type=int, metavar="N", help="CPUs that it needs.  [default: 1]")
 @click.option("--accelerators", "required_accelerators", type=float, metavar="N", help="Accelerators; 0.5 shares one.")
-@click.option("--memory", "required_memory", type=Size(), metavar="SIZE", help="Main memory: bytes, or 512MiB, 8G.")
+@click.option("--memory", "required_memory", type=size, metavar="SIZE", help="Main memory: bytes, or 512MiB, 8G.")
 @click.option("--accelerator-kind", metavar="TEXT", help="Part of the accelerator's name, such as a100.")
-@click.option("--accelerator-memory", type=Size(), metavar="SIZE", help="Memory that each accelerator has at least.")
+@click.option("--accelerator-memory", type=size, metavar="SIZE", help="Memory that each accelerator has at least.")
 @click.option("--label", "required_labels", multiple=True, help="Label that the worker must carry; may be repeated.")
-@click.option("--timeout", type=Duration(), metavar="TIME", help="How long an attempt may run: 90, 10m, 2h.")
+@click.option("--timeout", type=duration, metavar="TIME", help="How long an attempt may run: 90, 10m, 2h.")
 @click.option("--signal", type=click.Choice(SIGNALS), help="What asks it to end.  [default: SIGTERM]")
-@click.option("--grace", type=Duration(), metavar="TIME", help="From that signal to SIGKILL.  [default: 30s]")
+@click.option("--grace", type=duration, metavar="TIME", help="From that signal to SIGKILL.  [default: 30s]")
 @click.option("--retries", type=int, metavar="N", help="Attempts after the first failed one.  [default: 0]")
-@click.option("--retry-delay", "delay", type=Duration(), metavar="TIME", help="Before the first retry.  [default: 1s]")
+@click.option("--retry-delay", "delay", type=duration, metavar="TIME", help="Before the first retry.  [default: 1s]")
 @click.option("--retry-factor", "factor", type=float, metavar="X", help="Growth of the delay.  [default: 2]")
-@click.option("--retry-max-delay", "max_delay", type=Duration(), metavar="TIME", help="Longest delay.  [default: 1h]")
+@click.option("--retry-max-delay", "max_delay", type=duration, metavar="TIME", help="Longest delay.  [default: 1h]")
 @click.option(
     "--retry-jitter", "jitter", type=float, metavar="X", help="Share of the delay that is spread.  [default: 0.1]"
 )

@@ -12,7 +12,7 @@ from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.offering import make_formatter, make_offer, offering_options
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import Duration
+from whatsnext_client.commands.base.values import duration
 
 if TYPE_CHECKING:
     from whatsnext_client.client import Client
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--once/--forever", default=True, help="End when no job is left for it, or wait for more.  [default: once]"
 )
-@click.option("--idle", type=Duration(), metavar="TIME", help="End after so long without a job: 90, 10m, 2h.")
-@click.option("--lifetime", type=Duration(), metavar="TIME", help="Take no more jobs after so long.")
+@click.option("--idle", type=duration, metavar="TIME", help="End after so long without a job: 90, 10m, 2h.")
+@click.option("--lifetime", type=duration, metavar="TIME", help="Take no more jobs after so long.")
 @click.option("--state-dir", metavar="DIR", type=click.Path(), help="Where it keeps what it needs after a restart.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell more.")
 @common_options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from whatsnext_client.commands.base.failures import LocalError
-from whatsnext_client.commands.base.values import Size
+from whatsnext_client.commands.base.values import size
 
 if TYPE_CHECKING:
     from whatsnext_client.commands.base.session import Session
@@ -29,9 +29,7 @@ def offering_options(command: F) -> F:
         click.option(
             "--accelerators", type=click.IntRange(0), metavar="N", help="Accelerators to offer.  [default: those found]"
         ),
-        click.option(
-            "--memory", type=Size(), metavar="SIZE", help="Main memory to offer, as 8G.  [default: that found]"
-        ),
+        click.option("--memory", type=size, metavar="SIZE", help="Main memory to offer, as 8G.  [default: that found]"),
         click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to carry; may be repeated."),
     )
     for option in reversed(options):

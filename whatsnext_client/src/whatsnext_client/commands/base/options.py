@@ -7,24 +7,17 @@ from typing import Any, TypeVar
 
 import click
 
-
-class Port(click.ParamType[int]):
-    """A TCP port; 0 stands for a free one where that makes sense."""
-
-    name = "port"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the port."""
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and int(text) < 2**16):
-            self.fail(f"{text!r} is no port; ports go from 1 to 65535.", param, ctx)
-        return int(text)
-
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 META = "whatsnext.options"
 """Where a context keeps what was given; contexts of one call share it, and what stands later wins."""
+
+
+def port(text: str) -> int:
+    """Return the TCP port of an option; 0 stands for a free one where that makes sense."""
+    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
+        raise click.BadParameter(f"{text!r} is no port; ports go from 1 to 65535.")
+    return int(text)
 
 
 class CommonOption(click.Option):
@@ -47,7 +40,7 @@ def common_options(command: F) -> F:
     option("--api-key", "-k", "api_key", metavar="KEY", help="Key for the server.")
     option("--project", "project", metavar="NAME", shell_complete=completing.project_names, help="Project to work in.")
     option("--config", "-c", "config", metavar="FILE", type=click.Path(), help="Settings file to use.")
-    option("--port", "-p", "port", metavar="PORT", type=Port(), help="Port of the server.")
+    option("--port", "-p", "port", metavar="PORT", type=port, help="Port of the server.")
     option("--server", "-s", "server", metavar="HOST", help="Host name or URL of the server.")
     return command
 

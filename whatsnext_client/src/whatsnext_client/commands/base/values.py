@@ -120,64 +120,41 @@ def format_ids(ids: Sequence[int]) -> str:
     return ", ".join([*parts[:10], "..."] if len(parts) > 11 else parts)  # noqa: PLR2004 - as many as a line shows well
 
 
-class Duration(click.ParamType[float]):
-    """Seconds, written as ``90``, ``10m`` or ``1h30m``."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds."""
-        if isinstance(value, int | float):
-            return float(value)
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def duration(text: str) -> float:
+    """Return the seconds of an option such as ``90``, ``10m`` or ``1h30m``."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-class Size(click.ParamType[int]):
-    """Bytes, written as ``1048576``, ``512MiB`` or ``8G``."""
+def size(text: str) -> int:
+    """Return the bytes of an option such as ``1048576``, ``512MiB`` or ``8G``."""
+    from whatsnext_core.errors import InvalidError
+    from whatsnext_core.sizes import parse_size
 
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the bytes."""
-        from whatsnext_core.errors import InvalidError
-        from whatsnext_core.sizes import parse_size
-
-        try:
-            return parse_size(str(value))
-        except InvalidError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return parse_size(text)
+    except InvalidError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-class JobId(click.ParamType[int]):
-    """The id of one job."""
-
-    name = "id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the id."""
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) < 2**63):
-            self.fail(f"{text!r} is no job id; give the number that `whatsnext jobs ls` shows.", param, ctx)
-        return int(text)
+def job_id(text: str) -> int:
+    """Return the id of one job."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) < 2**63):
+        raise click.BadParameter(f"{text!r} is no job id; give the number that `whatsnext jobs ls` shows.")
+    return int(text)
 
 
-class Status(click.ParamType[str]):
-    """One or several job statuses, in any case, by comma."""
+def statuses(text: str) -> str:
+    """Return one or several job statuses, in any case and by comma, in upper case."""
+    from whatsnext_core.errors import InvalidError
+    from whatsnext_core.model.status import JobStatus
 
-    name = "status"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return them in upper case."""
-        from whatsnext_core.errors import InvalidError
-        from whatsnext_core.model.status import JobStatus
-
-        try:
-            return ",".join(JobStatus.parse(part.strip()).value for part in value.split(","))
-        except InvalidError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return ",".join(JobStatus.parse(part.strip()).value for part in text.split(","))
+    except InvalidError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _span(text: str, first: str, last: str, step: str | None) -> range:

@@ -12,7 +12,7 @@ import click
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import JobId
+from whatsnext_client.commands.base.values import job_id
 
 if TYPE_CHECKING:
     from whatsnext_client.rest import LogPart, Rest
@@ -35,7 +35,7 @@ QUICK, SLOW = 0.1, 2.0
         "whatsnext jobs logs 17 --attempt 1 --stream stderr",
     ],
 )
-@click.argument("job_id", metavar="ID", type=JobId())
+@click.argument("job_id", metavar="ID", type=job_id)
 @click.option("--follow", "-f", is_flag=True, help="Go on until the attempt ends.")
 @click.option(
     "--stream", type=click.Choice(["stdout", "stderr", "both"]), default="both", show_default=True, help="Which output."

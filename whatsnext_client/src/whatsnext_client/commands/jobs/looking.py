@@ -8,7 +8,7 @@ from whatsnext_client.commands.base import completing
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import JobId, Status
+from whatsnext_client.commands.base.values import job_id, statuses
 
 
 @click.command(
@@ -20,7 +20,7 @@ from whatsnext_client.commands.base.values import JobId, Status
         "whatsnext jobs ls --task train --json",
     ],
 )
-@click.option("--status", type=Status(), metavar="STATUS", help="Only jobs with it; several by comma.")
+@click.option("--status", type=statuses, metavar="STATUS", help="Only jobs with it; several by comma.")
 @click.option("--task", shell_complete=completing.task_names, help="Only jobs of this task.")
 @click.option("--name", help="Only jobs with exactly this name.")
 @click.option(
@@ -52,7 +52,7 @@ def list_command(
 
 
 @click.command("show", cls=Command, examples=["whatsnext jobs show 17", "whatsnext jobs show 17 --json"])
-@click.argument("job_id", metavar="ID", type=JobId())
+@click.argument("job_id", metavar="ID", type=job_id)
 @common_options
 @pass_session
 def show(session: Session, job_id: int) -> None:
@@ -67,7 +67,7 @@ def show(session: Session, job_id: int) -> None:
 
 
 @click.command("attempts", cls=Command, examples=["whatsnext jobs attempts 17"])
-@click.argument("job_id", metavar="ID", type=JobId())
+@click.argument("job_id", metavar="ID", type=job_id)
 @common_options
 @pass_session
 def attempts(session: Session, job_id: int) -> None:

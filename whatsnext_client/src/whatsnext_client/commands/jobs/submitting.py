@@ -12,7 +12,7 @@ from whatsnext_client.commands.base import completing
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import Duration, format_ids, parse_ids, parse_parameters, parse_sweeps
+from whatsnext_client.commands.base.values import duration, format_ids, parse_ids, parse_parameters, parse_sweeps
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -50,7 +50,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Check everything 
     help="A job that comes before: it must succeed, or as CONDITION says.",
 )
 @click.option("--name", help="Name of the job; {key} stands for a parameter.  [default: the task's name]")
-@click.option("--timeout", type=Duration(), metavar="TIME", help="How long an attempt may run: 90, 10m, 2h.")
+@click.option("--timeout", type=duration, metavar="TIME", help="How long an attempt may run: 90, 10m, 2h.")
 @sweep_option
 @dry_run_option
 @common_options

@@ -14,7 +14,7 @@ from whatsnext_client.commands.base.failures import RefusedError
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import Duration, parse_ids
+from whatsnext_client.commands.base.values import duration, parse_ids
 
 if TYPE_CHECKING:
     from whatsnext_client.rest import Document, Rest
@@ -36,7 +36,7 @@ FEW = 20
     ],
 )
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after so long: 90, 10m, 2h.")
+@click.option("--timeout", type=duration, metavar="TIME", help="Give up after so long: 90, 10m, 2h.")
 @common_options
 @pass_session
 def wait(session: Session, ids: tuple[str, ...], *, timeout: float | None) -> None:

@@ -9,7 +9,7 @@ import click
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
-from whatsnext_client.commands.base.values import JobId
+from whatsnext_client.commands.base.values import job_id
 
 if TYPE_CHECKING:
     from whatsnext_client.commands.jobs.explanation import Facts, Parent, Worker
@@ -21,7 +21,7 @@ LOOKED_AT = 1_000
 
 
 @click.command("why", cls=Command, examples=["whatsnext jobs why 17", "whatsnext jobs why 17 --json"])
-@click.argument("job_id", metavar="ID", type=JobId())
+@click.argument("job_id", metavar="ID", type=job_id)
 @common_options
 @pass_session
 def why(session: Session, job_id: int) -> None:
