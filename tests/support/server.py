@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import requests
 
@@ -92,7 +92,7 @@ RunningServer: TypeAlias = ServerProcess
 
 
 @contextmanager
-def running_server(folder: Path, database: str | None = None, **settings: object) -> Iterator[ServerProcess]:
+def running_server(folder: Path, database: str | None = None, **settings: Any) -> Iterator[ServerProcess]:
     """A server with this database, SQLite in the folder by default, stopped at the end."""
     with ServerProcess(folder, database=database, **settings) as server:
         yield server
