@@ -45,6 +45,10 @@ async def count(request: Request):
 async def stolen():
     return "stolen"
 
+@router.get("/toy/defect")
+async def defect():
+    raise RuntimeError("inner workings")
+
 def broken(config):
     raise RuntimeError("no such machine")
 
@@ -97,6 +101,16 @@ def test_router_is_served_behind_the_same_keys_and_takes_no_path_of_the_server()
         assert api.http.get("/toy/projects", headers=key).json() == 1
         assert api.http.get("/jobs/", headers=key).json() == []
         assert "/toy/projects" in api.http.get("/openapi.json").json()["paths"]
+
+
+@pytest.mark.usefixtures("toy")
+def test_defect_is_500_logged_and_does_not_show_inner_workings(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(MemoryStorage(), ServerSettings(routers=("toy",))) as api:
+        response = api.http.get("/toy/defect")
+        assert response.status_code == 500
+        assert "inner workings" not in response.text
+        assert "inner workings" in caplog.text
+        api.call("GET", "/jobs/")
 
 
 @pytest.mark.usefixtures("toy")

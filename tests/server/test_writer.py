@@ -222,6 +222,14 @@ async def test_failed_commit_is_not_run_again() -> None:
     assert names(memory) == []
 
 
+async def test_unreachable_database_fails_all_commands_at_once() -> None:
+    memory = MemoryStorage()
+    memory.close()
+    storage = Unsteady(memory, [])
+    found = await outcomes(storage, 3)
+    assert all(isinstance(each, StorageError) for each in found)
+
+
 async def test_broken_transaction_is_run_command_by_command() -> None:
     memory = MemoryStorage()
     storage = Unsteady(memory, [StorageError("broken"), StorageError("broken again")])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.storage import Storage
 from whatsnext_server import errors
 from whatsnext_server.bodies import BodyLimit
@@ -44,7 +46,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with opened_storage(settings, config) if storage is None else nullcontext(storage) as opened:
+        with ExitStack() as stack:
+            try:
+                opened = storage or stack.enter_context(opened_storage(settings, config))
+            except WhatsNextError as error:
+                cast("Application", app).refusal = error
+                raise
             services = Services(settings, opened)
             app.state.services = services
             services.start()
@@ -87,6 +94,7 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
     if doorkeeper.is_needed or settings.rate_limit_per_minute:
         found.append(Middleware(Guard, doorkeeper, settings.rate_limit_per_minute))
     found.append(Middleware(BodyLimit, settings.max_request_bytes, settings.max_batch_bytes))
+    found.append(Middleware(errors.LastResort))
     return found
 
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whatsnext_core.errors import (
     ConflictError,
@@ -81,7 +82,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(WhatsNextError, _domain)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _domain(request: Request, error: Exception) -> Response:
@@ -119,9 +119,29 @@ async def _http(request: Request, error: Exception) -> Response:
     return Answer({"detail": detail}, error.status_code, headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)
-    return Answer({"detail": "The server failed unexpectedly; its log says why. Please report it."}, 500)
+class LastResort:
+    """Answers 500 when something failed that nobody foresaw, logs it, and keeps the connection."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            if scope["type"] != "http" or started:
+                raise
+            _log.exception("%s %s failed unexpectedly", scope["method"], scope["path"])
+            detail = "The server failed unexpectedly; its log says why. Please report it."
+            await Answer({"detail": detail}, 500)(scope, receive, send)
 
 
 def _methods(request: Request) -> set[str]:
@@ -150,4 +170,13 @@ def problems(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-__all__ = ["BusyError", "ServerError", "StoppingError", "UnavailableError", "install", "problems", "status_of"]
+__all__ = [
+    "BusyError",
+    "LastResort",
+    "ServerError",
+    "StoppingError",
+    "UnavailableError",
+    "install",
+    "problems",
+    "status_of",
+]

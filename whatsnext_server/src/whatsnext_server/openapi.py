@@ -7,7 +7,9 @@ from typing import Any, Final
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
+from whatsnext_core.errors import WhatsNextError
 from whatsnext_server import __version__
 from whatsnext_server.routing import PROBLEMS, accept_trailing_slash, problems
 from whatsnext_server.schemas import Batch, SyncBody
@@ -55,8 +57,20 @@ class Application(FastAPI):
         for route in self.router.routes:
             if isinstance(route, Route):
                 accept_trailing_slash(route)
+        self.refusal: WhatsNextError | None = None
+        """Why it could not start."""
         self._needs_key = needs_key
         self._is_limited = is_limited
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; say in a sentence, without a traceback, why the application could not start."""
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and self.refusal is not None:
+                message = {**message, "message": f"Error: {self.refusal}"}
+            await send(message)
+
+        await super().__call__(scope, receive, tell if scope["type"] == "lifespan" else send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made at the first call."""

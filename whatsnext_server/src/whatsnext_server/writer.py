@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from whatsnext_core.errors import StorageError, TransientStorageError
 from whatsnext_core.storage import Storage, Writer
@@ -58,6 +59,23 @@ class _Outcome:
 
     value: Any = None
     error: BaseException | None = None
+
+
+class _Stage(Enum):
+    """How far a transaction came."""
+
+    BEGIN = "the database did not begin it"
+    COMMANDS = "a command broke it"
+    COMMIT = "it was not committed"
+
+
+@define
+class _Result:
+    """What became of a transaction."""
+
+    stage: _Stage = _Stage.BEGIN
+    outcomes: list[_Outcome] = field(factory=list)
+    error: Exception | None = None
 
 
 class GroupWriter:
@@ -146,26 +164,50 @@ class GroupWriter:
         return group
 
     def _run(self, group: Sequence[_Ticket[Any]]) -> list[_Outcome]:
-        """Return the outcomes of the first commands of the group, at least of one, after their commit."""
-        for attempt in range(1, TRIES + 1):
-            outcomes: list[_Outcome] = []
-            executed = False
-            try:
-                with self._storage.write() as writer:
-                    self._execute(writer, group, outcomes)
-                    executed = True
-            except TransientStorageError as error:
-                if attempt == TRIES:
-                    _log.warning("The database undid a transaction %d times: %s", TRIES, error)
-                    return [_Outcome(error=error) for _ in group]
-                time.sleep(0.005 * 2**attempt)
-            except Exception as error:  # noqa: BLE001  # whoever waits gets it
-                return self._failed(group, error, executed=executed)
-            else:
-                self.commits += 1
-                self.commands += len(outcomes)
-                return outcomes
-        raise AssertionError("unreachable")
+        """Return the outcomes of the first commands of the group, at least of one.
+
+        If a command broke the transaction, each is run alone, so that it hurts no other one. If the database cannot be
+        reached, or the commit itself failed, none is run again: a commit whose answer was lost may have been kept.
+        """
+        result = self._transact(group)
+        if result.error is None:
+            return result.outcomes
+        if len(group) == 1 or result.stage is not _Stage.COMMANDS:
+            _log.error("A transaction of %d commands failed (%s): %s", len(group), result.stage.value, result.error)
+            return [_Outcome(error=result.error) for _ in group]
+        found: list[_Outcome] = []
+        for place, ticket in enumerate(group):
+            result = self._transact([ticket])
+            if result.stage is _Stage.BEGIN:
+                return found + [_Outcome(error=result.error) for _ in group[place:]]
+            found += result.outcomes if result.error is None else [_Outcome(error=result.error)]
+        return found
+
+    def _transact(self, group: Sequence[_Ticket[Any]]) -> _Result:
+        """Run commands in one transaction; again if the database undid it for a reason that passes."""
+        result = self._transact_once(group)
+        for attempt in range(1, TRIES):
+            if not isinstance(result.error, TransientStorageError):
+                return result
+            time.sleep(0.005 * 2**attempt)
+            result = self._transact_once(group)
+        if isinstance(result.error, TransientStorageError):
+            result.stage = _Stage.COMMIT
+        return result
+
+    def _transact_once(self, group: Sequence[_Ticket[Any]]) -> _Result:
+        result = _Result()
+        try:
+            with self._storage.write() as writer:
+                result.stage = _Stage.COMMANDS
+                self._execute(writer, group, result.outcomes)
+                result.stage = _Stage.COMMIT
+        except Exception as error:  # noqa: BLE001  # whoever waits gets it
+            result.error = error
+        else:
+            self.commits += 1
+            self.commands += len(result.outcomes)
+        return result
 
     def _execute(self, writer: Writer, group: Sequence[_Ticket[Any]], outcomes: list[_Outcome]) -> None:
         now = self._storage.clock()
@@ -185,19 +227,6 @@ class GroupWriter:
                 outcomes.append(_Outcome(value))
             if time.monotonic() > until:
                 return
-
-    def _failed(self, group: Sequence[_Ticket[Any]], error: Exception, *, executed: bool) -> list[_Outcome]:
-        """Return the outcomes when a transaction failed.
-
-        If a command broke it, each is run alone, so that it hurts no other one. If the commit itself failed, none is
-        run again: a commit whose answer was lost may have been kept.
-        """
-        if len(group) == 1:
-            return [_Outcome(error=error)]
-        if executed:
-            _log.error("A commit of up to %d commands failed: %s", len(group), error)
-            return [_Outcome(error=error) for _ in group]
-        return [self._run([ticket])[0] for ticket in group]
 
     def _answer(self, group: Sequence[_Ticket[Any]], outcomes: Sequence[_Outcome]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Ticket[Any], _Outcome]]] = {}
