@@ -25,6 +25,10 @@ class FormatterFixtures:
     """Whether output can be read before the end."""
     adopts: ClassVar[bool] = True
     """Whether what it started can be followed by another formatter, in another process."""
+    keeps_streams_apart: ClassVar[bool] = True
+    """Whether standard error is in a file of its own; otherwise both streams are in the one of standard output."""
+    sends_any_signal: ClassVar[bool] = True
+    """Whether a program gets the very signal that was asked for, and not the one that its engine always sends."""
     ends_detached: ClassVar[bool] = True
     """Whether the end of a job is the end of processes that lost their parent or left the job's session."""
 

@@ -20,6 +20,6 @@ class FormatterConformance(PreparationScenarios, RunningScenarios, EndingScenari
 
     The scenarios run real jobs on the real engine, by tasks whose command template is a script of the POSIX shell, so
     there has to be ``sh``, ``cat``, ``sleep``, ``printf`` where they run. What an engine cannot do, it declares:
-    ``reads_stdin``, ``sets_variables``, ``shows_output_early``, ``adopts``, ``ends_detached``. Each scenario has a
-    number.
+    ``reads_stdin``, ``sets_variables``, ``shows_output_early``, ``adopts``, ``keeps_streams_apart``,
+    ``sends_any_signal``, ``ends_detached``. Each scenario has a number.
     """
