@@ -136,6 +136,38 @@ def test_changes_across_each_other_all_happen(servers: tuple[SQLStorage, SQLStor
     check_invariants(sql_url)
 
 
+def test_who_follows_the_events_misses_none(
+    servers: tuple[SQLStorage, SQLStorage], open_url: Open, sql_url: str
+) -> None:
+    reading = open_url(sql_url)
+    task = Story(servers[0]).task()
+    done = threading.Event()
+    followed: list[int] = []
+
+    def produce(storage: Storage) -> None:
+        for _ in range(25):
+            submit(storage, task.project_id, JobSpec(name="j", task_id=task.id))
+
+    def follow() -> None:
+        while True:
+            last_look = done.is_set()
+            with reading.read() as reader:
+                followed.extend(event.id for event in reader.events(followed[-1] if followed else 0, 100))
+            if last_look:
+                return
+
+    def produce_all() -> None:
+        try:
+            at_once(*(partial(produce, storage) for storage in servers))
+        finally:
+            done.set()
+
+    at_once(produce_all, follow)
+    with reading.read() as reader:
+        assert followed == [event.id for event in reader.events(0, 1_000)]
+    assert len(followed) == 50
+
+
 def test_same_name_twice_at_once_makes_one_thing(servers: tuple[SQLStorage, SQLStorage]) -> None:
     outcomes: Counter[str] = Counter()
 
