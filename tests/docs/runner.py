@@ -113,7 +113,10 @@ class PageRun:
             if SERVES.fullmatch(text) or STAYS.fullmatch(text):
                 self._start(snippet, command, text)
                 continue
-            result = self.shell.run(text)
+            try:
+                result = self.shell.run(text)
+            except AssertionError as error:
+                raise AssertionError(f"{snippet.page}:{command.line}: {error}{self._background()}") from error
             place = f"{snippet.page}:{command.line}"
             said = f"{place}: `{text}` ended with {result.status} and printed\n{result.output}{self._background()}"
             assert result.status == 0 or (following and following.text.strip() == "echo $?"), said
@@ -132,6 +135,9 @@ class PageRun:
             return bool(what(output))
 
         expected = [self.adapt(line) for line in command.expected]
+        assert expected or not STAYS.fullmatch(text), (
+            f"{snippet.page}:{command.line}: show what `{text}` says when it is ready"
+        )
         if SERVES.fullmatch(text):
             port = found[1] if (found := re.search(r"(?:--port|-p)[ =](\d+)", text)) else self.ports["8000"]
             url = f"http://127.0.0.1:{port}/checkdb"
