@@ -8,6 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
+
 from tests.cli.shell import PROGRAM, Shell
 from tests.support import Daemon, free_port, wait_until
 from tests.support.server import ServerProcess, clean_environment
@@ -171,7 +173,9 @@ def test_up_starts_a_server_and_a_worker_and_ctrl_c_stops_both(nobody: Shell) ->
     argv = [PROGRAM, "up", "--port", "0", "--cpus", "2"]
     with Daemon(argv, log, env={**clean_environment(), **nobody.settings}, cwd=nobody.folder) as up:
         wait_until(lambda: "Worker " in log.read_text() or not up.alive(), 60, "server and worker are up")
-        (url,) = (line.split()[4] for line in log.read_text().splitlines() if line.startswith("The server listens at "))
+        (url,) = (
+            line.split()[6] for line in log.read_text().splitlines() if line.startswith("Server and worker are up at ")
+        )
         nobody.call("-s", url, "projects", "create", nobody.project)
         nobody.call("-s", url, "tasks", "create", "say", "--command", "echo {text} by {who}")
         job = nobody.json("-s", url, "jobs", "add", "say", "-P", "text=hi", "-P", "who=me")["job_ids"][0]
@@ -180,6 +184,17 @@ def test_up_starts_a_server_and_a_worker_and_ctrl_c_stops_both(nobody: Shell) ->
         assert up.stop(signal.SIGINT) == 0, log.read_text()
     nobody.call("-s", url, "status", code=3)
     assert list((nobody.folder / ".data").rglob("*.db")), "the queue is in the user's data directory"
+
+
+def test_up_ends_when_its_server_dies(nobody: Shell) -> None:
+    log = nobody.folder / "up.log"
+    argv = [PROGRAM, "up", "--port", "0", "--cpus", "1"]
+    with Daemon(argv, log, env={**clean_environment(), **nobody.settings}, cwd=nobody.folder) as up:
+        wait_until(lambda: "Worker " in log.read_text() or not up.alive(), 60, "server and worker are up")
+        (server,) = psutil.Process(up.pid).children()
+        server.kill()
+        assert up.process.wait(60) == 1
+    assert "Error: The server ended by itself" in log.read_text()
 
 
 def test_up_says_why_the_server_did_not_start(shell: Shell) -> None:

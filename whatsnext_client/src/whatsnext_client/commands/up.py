@@ -82,7 +82,8 @@ def _work(
     project = (session.api.project_named(only) or session.api.create_project(only)) if only else None
     with make_client(session, engine, capacity, project=project, name=name) as client:
         session.output.say(
-            f"The server listens at {server.url} (Ctrl-C ends it).", {"server": server.url, "worker": client.id}
+            f"Server and worker are up at {server.url} (Ctrl-C stops both).",
+            {"server": server.url, "worker": client.id},
         )
         greet(session, client, formatter)
         ended = threading.Event()
@@ -90,6 +91,9 @@ def _work(
         watch.start()
         try:
             client.work(run_forever=True)
+        except ConnectionError:
+            if server.alive():
+                raise
         finally:
             ended.set()
             watch.join()
