@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import evolve
 
 from whatsnext_core.memory.graph import move, spread
-from whatsnext_core.memory.state import State
+from whatsnext_core.memory.state import State, plain
 from whatsnext_core.memory.tables import Reservation, Row
 from whatsnext_core.model import (
     Allocation,
@@ -152,7 +152,7 @@ def start(state: State, starts: Sequence[AttemptStart], session_id: str, now: da
             continue
         row, attempt = held
         if each.handle is not None:
-            attempt = evolve(attempt, handle=each.handle)
+            attempt = evolve(attempt, handle=plain(each.handle))
             state.attempts.put((each.job_id, each.fence), attempt)
         if attempt.status is AttemptStatus.CLAIMED:
             run(state, row, attempt, now)
@@ -262,7 +262,7 @@ def end_by_report(state: State, row: Row, attempt: Attempt, end: AttemptEnd, now
         verdict = after_success(standing)
     else:
         verdict = after_failure(standing, end.cause or Cause.EXIT, state.tasks[row.job.task_id].retry)
-    return conclude(state, row, end_attempt(attempt, end, verdict, now), verdict, now, result=end.result)
+    return conclude(state, row, end_attempt(attempt, end, verdict, now), verdict, now, result=plain(end.result))
 
 
 def lose(state: State, row: Row, attempt: Attempt, message: str, now: datetime) -> Row:

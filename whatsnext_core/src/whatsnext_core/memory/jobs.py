@@ -14,7 +14,7 @@ from whatsnext_core.dependencies import Counts, Fate, check_new_edges, weigh
 from whatsnext_core.errors import ConflictError, IllegalTransitionError, InvalidError
 from whatsnext_core.memory.attempts import end_by_report, give, give_back, newest, run
 from whatsnext_core.memory.graph import connect, erase, move, recount, spread
-from whatsnext_core.memory.state import State
+from whatsnext_core.memory.state import State, plain
 from whatsnext_core.memory.submitting import admit, check_parents, check_task
 from whatsnext_core.memory.tables import Row
 from whatsnext_core.model import (
@@ -89,6 +89,8 @@ def _edit(state: State, row: Row, fields: dict[str, Any], now: datetime) -> Row:
     if "task_id" in fields:
         check_task(state, state.project(target), fields["task_id"], f"Job {shorten(job.name)}")
     new = dict(fields)
+    if "parameters" in fields:
+        new["parameters"] = plain(fields["parameters"])
     counts = row.counts
     if "depends" in fields:
         depends = new.pop("depends")

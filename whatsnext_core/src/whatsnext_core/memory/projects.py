@@ -10,7 +10,7 @@ from attrs import evolve
 
 from whatsnext_core.errors import ConflictError, DuplicateError
 from whatsnext_core.memory.graph import erase, place
-from whatsnext_core.memory.state import State
+from whatsnext_core.memory.state import State, plain
 from whatsnext_core.model import Project, ProjectChanges, Task, TaskSpec
 from whatsnext_core.model.limits import shorten
 
@@ -84,7 +84,8 @@ def delete_task(state: State, task_id: int) -> None:
 
 
 def _fields(spec: TaskSpec) -> dict[str, Any]:
-    return {attribute.name: getattr(spec, attribute.name) for attribute in attrs.fields(TaskSpec)}
+    found = {attribute.name: getattr(spec, attribute.name) for attribute in attrs.fields(TaskSpec)}
+    return found | {name: plain(found[name]) for name in ("environment", "options")}
 
 
 def _check_project_name(state: State, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve
 
@@ -26,6 +27,14 @@ from whatsnext_core.memory.tables import (
 )
 from whatsnext_core.model import Client, Event, EventKind, Job, JobStatus, Project, Task
 from whatsnext_core.model.limits import shorten
+
+T = TypeVar("T")
+
+
+def plain(value: T) -> T:
+    """Return a copy of a JSON value as another backend would read it back: tuples as lists, nobody else's objects."""
+    copied: T = json.loads(json.dumps(value, default=dict))
+    return copied
 
 
 class State:

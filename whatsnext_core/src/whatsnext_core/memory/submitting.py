@@ -10,7 +10,7 @@ from attrs import evolve
 from whatsnext_core.dependencies import Counts
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError
 from whatsnext_core.memory.graph import connect, note_change, place, recount, spread
-from whatsnext_core.memory.state import State
+from whatsnext_core.memory.state import State, plain
 from whatsnext_core.memory.tables import Row, Stage, Submission
 from whatsnext_core.model import EventKind, Job, JobSpec, JobStatus, Project, ProjectStatus, event_data
 from whatsnext_core.model.limits import shorten
@@ -92,7 +92,7 @@ def _write(
         project_id=project_id,
         task_id=spec.task_id,
         task_name=state.tasks[spec.task_id].name,
-        parameters=spec.parameters,
+        parameters=plain(spec.parameters),
         status=counts.status if submission is None else JobStatus.PENDING,
         priority=spec.priority,
         depends={parent: names.get(parent) or state.jobs[parent].job.name for parent in spec.depends},

@@ -267,6 +267,19 @@ class HousekeepingScenarios(StorageFixtures):
         assert story.see(high).message == "💥" * 65_536
         assert story.see(high).exit_code == 2**32 - 1
 
+    def test_values_are_copied_as_json(self, story: Story) -> None:
+        """X03 (model.limits.dump_parameters): a tuple comes back as a list; what happens to a value later is no matter."""
+        inner: list[int] = []
+        parameters = {"pair": (1, (2.0, None)), "inner": inner}
+        job = story.job(story.task(options={"x": (1,)}), parameters=parameters)
+        inner.append(1)
+        expected = {"pair": [1, [2.0, None]], "inner": []}
+        assert story.see(job).parameters == expected
+        taken = story.take()
+        assert (taken.job.parameters, taken.task.options) == (expected, {"x": [1]})
+        story.end(taken, result=(1, 2))
+        assert story.see(job).result == [1, 2]
+
     def test_ids_of_64_bits_are_only_unknown(self, story: Story) -> None:
         """X02 (model.limits.MAX_ID): no error of the database."""
         task = story.task()
