@@ -159,7 +159,7 @@ def problems(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for error in errors:
         place = [part if isinstance(part, int) else str(part) for part in error.get("loc", ())]
         what = ".".join(str(part) for part in place[1:]) or "The body"
-        text = str(error.get("msg", "It is not valid"))
+        text = str(error.get("msg", "It is not valid")).removeprefix("Value error, ")
         if error.get("type") == "missing":
             message = f"{what} is missing; it must be given."
         elif error.get("type") == "extra_forbidden":

@@ -1,8 +1,6 @@
 """The endpoints, one module for each group of them."""
 
 from whatsnext_server.routers import clients, health, jobs, logs, projects, queue, tasks
-
-ALL = (clients.router, jobs.router, queue.router, logs.router, projects.router, tasks.router, health.router)
-"""All routers, those that are called most often first."""
+from whatsnext_server.routers.order import ALL
 
 __all__ = ["ALL", "clients", "health", "jobs", "logs", "projects", "queue", "tasks"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
@@ -51,7 +50,7 @@ class Schema(BaseModel):
 def _no_text(value: Any) -> Any:
     """Refuse what pydantic would take for a number out of kindness: a text or a truth value."""
     if isinstance(value, str | bytes | bool):
-        raise PydanticCustomError("number_type", "Input should be a number")
+        raise ValueError("input should be a number")  # noqa: TRY004  # pydantic asks for a ValueError
     return value
 
 
@@ -88,13 +87,12 @@ ClientId = Annotated[str, Field(pattern=f"^{limits.CLIENT_ID.pattern}$")]
 
 def _read_memory(value: Any) -> Any:
     """Return bytes; a text may have a unit, all of them powers of 1024: ``4G``, ``512MiB``, ``1.5 GB``."""
-    refusal = PydanticCustomError("memory", "Input should be a number of bytes, or a text like '4G' or '512MiB'")
-    if isinstance(value, bool):
-        raise refusal
+    if not isinstance(value, str):
+        return _no_text(value)
     try:
-        return parse_size(value) if isinstance(value, str) else value
+        return parse_size(value)
     except InvalidError:
-        raise refusal from None
+        raise ValueError("input should be a number of bytes, or a text like '4G' or '512MiB'") from None
 
 
 Memory = Annotated[

@@ -1,0 +1,8 @@
+"""All routers together."""
+
+from whatsnext_server.routers import clients, health, jobs, logs, projects, queue, tasks
+
+ALL = (clients.router, jobs.router, queue.router, logs.router, projects.router, tasks.router, health.router)
+"""All routers, those that are called most often first."""
+
+__all__ = ["ALL"]
