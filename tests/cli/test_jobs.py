@@ -169,6 +169,15 @@ def test_a_worker_runs_jobs_and_everything_about_them_can_be_seen(shell: Shell) 
     assert "has claimed job" in shell.call("jobs", "attempts", str(behind)).stderr
 
 
+def test_a_job_without_a_parameter_that_its_command_needs_fails_and_says_which(shell: Shell) -> None:
+    job = shell.add("say", "--param", "txet=hello")
+    shell.work()
+    assert shell.status(job) == "FAILED"
+    said = shell.call("jobs", "wait", str(job), code=1).stderr
+    assert "format-error" in said
+    assert "text" in said
+
+
 def test_why_tells_what_a_waiting_job_waits_for(shell: Shell) -> None:
     job = shell.add("say", "--param", "text=x")
     shell.call("tasks", "create", "huge", "--cpu", "4096")

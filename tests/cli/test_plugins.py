@@ -1,6 +1,5 @@
 """Plugins from the command line: listed with their state, and adding commands of their own."""
 
-import inspect
 import json
 import subprocess
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 from tests.cli.shell import PROGRAM
 from tests.core.plugins.toys import Toy, formatter
 from tests.support.server import clean_environment
-from whatsnext_client import hookspecs
 
 COMMAND = """\
 import click
@@ -118,10 +116,3 @@ def test_a_selected_formatter_that_is_missing_or_broken_is_fatal(run: Runner) ->
     assert "nonesuch" in done.stderr
     done = run("worker", "--formatter", "cli", "--script", "x", "--port", "1", WHATSNEXT_RETRY_FOR="0")
     assert done.returncode == 3
-
-
-def test_a_hook_of_the_command_line_says_all_that_a_plugin_author_needs() -> None:
-    text = inspect.getdoc(hookspecs.whatsnext_cli_commands)
-    assert text is not None
-    for words in ("Called in", "fails", "Example::", "versionadded"):
-        assert words in text

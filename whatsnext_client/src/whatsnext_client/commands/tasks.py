@@ -84,7 +84,16 @@ def list_tasks(session: Session) -> None:
 @common_options
 @pass_session
 def create(session: Session, /, name: str, **given: Any) -> None:
-    """Make a task."""
+    """Make a task: a command, what a machine must have for it, and what follows a failure.
+
+    Each {parameter} of the command is filled with the job's parameter of that name, as one argument and without a
+    shell. To use pipes or &&, ask for a shell, and let :q quote the values for it: --command "sh -c 'wc -l {path:q} |
+    sort'".
+
+    A time is a number of seconds, or has units: 250ms, 90s, 10m, 1h30m, 2d. A size is a number of bytes, or has one:
+    512MiB, 8G; units are powers of 1024. CAUSE is exit, timeout, oom, preempted, walltime, engine, format-error or
+    promised.
+    """
     fields = body(given)
     task = session.api.create_task({"name": name, "project_id": session.project["id"], **fields})
     session.output.say(f"Created task {task['name']} with id {task['id']} in project {session.project['name']}.", task)
@@ -131,9 +140,9 @@ def show(session: Session, name: str) -> None:
 @common_options
 @pass_session
 def delete(session: Session, name: str, *, yes: bool) -> None:
-    """Delete a task with all its jobs; asks first on a terminal."""
+    """Delete a task with its ended jobs; asks first on a terminal. It is refused while other jobs of it are left."""
     task = session.api.task_named(session.project["id"], name)
-    session.confirm(f"Delete task {name} of project {session.project['name']} with all its jobs?", yes=yes)
+    session.confirm(f"Delete task {name} of project {session.project['name']} and its ended jobs?", yes=yes)
     session.api.delete_task(task["id"])
     session.output.say(f"Deleted task {name}.", {"deleted": task["id"], "name": name})
 
