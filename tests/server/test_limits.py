@@ -87,6 +87,19 @@ def test_no_page_of_another_origin_may_call_unless_it_is_named() -> None:
         assert "access-control-allow-origin" not in other.headers
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/"), ("POST", "/jobs/1/cancel"), ("PUT", "/jobs/1")])
+def test_page_of_another_site_cannot_make_a_browser_do_something(memory_api: Api, method: str, path: str) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.org"}
+    response = memory_api.http.request(method, path, headers=foreign)
+    assert response.status_code == 403
+    assert "cors_origins" in response.json()["detail"]
+    assert memory_api.http.get("/docs", headers=foreign).status_code == 200
+    assert memory_api.http.get("/jobs/", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+    with serving(MemoryStorage(), ServerSettings(cors_origins=("https://good.example.org",))) as api:
+        assert api.http.get("/jobs/", headers={**foreign, "Origin": "https://good.example.org"}).status_code == 200
+        assert api.http.get("/jobs/", headers=foreign).status_code == 403
+
+
 def test_large_sync_answers_and_requests_go_through(memory_api: Api) -> None:
     project_id, _ = memory_api.queue()
     jobs = [{"name": "j", "task": "train"}] * 900

@@ -2,12 +2,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Message, Scope
 
 from tests.server.serving import Api, serving
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.hookspecs import Credentials, DeniedError
-from whatsnext_server.security import Doorkeeper
+from whatsnext_server.security import Doorkeeper, Guard
 
 KEYS = ("first-key", "second-key", "third-key")
 
@@ -97,6 +98,22 @@ class Tokens:
                 raise DeniedError("The token 'bad' has expired; get a new one.")
             case _:
                 raise RuntimeError("the token service is down")
+
+
+@pytest.mark.anyio
+async def test_websocket_without_a_key_is_closed() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def nothing(*_: object) -> None:
+        raise AssertionError("it came in")
+
+    guard = Guard(nothing, Doorkeeper(ServerSettings(api_keys=("key",)), {}), 0)
+    scope: Scope = {"type": "websocket", "path": "/live", "headers": [], "client": ("10.0.0.1", 5)}
+    await guard(scope, nothing, send)  # type: ignore[arg-type]  # nothing is received
+    assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 async def judge(doorkeeper: Doorkeeper, **headers: str) -> tuple[str | None, int]:

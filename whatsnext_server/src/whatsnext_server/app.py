@@ -20,6 +20,7 @@ from whatsnext_server.extensions import load_extensions
 from whatsnext_server.logs import RequestLog
 from whatsnext_server.openapi import Application
 from whatsnext_server.opening import opened_storage
+from whatsnext_server.origins import ForeignPages
 from whatsnext_server.routers import ALL
 from whatsnext_server.routing import Index
 from whatsnext_server.security import Doorkeeper, Guard
@@ -91,6 +92,7 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
                 expose_headers=["X-Log-Size", "X-Log-Offset", "X-Log-Fence", "X-Log-Complete", "Retry-After"],
             )
         )
+    found.append(Middleware(ForeignPages, settings.cors_origins))
     if doorkeeper.is_needed or settings.rate_limit_per_minute:
         found.append(Middleware(Guard, doorkeeper, settings.rate_limit_per_minute))
     found.append(Middleware(BodyLimit, settings.max_request_bytes, settings.max_batch_bytes))

@@ -48,10 +48,10 @@ class UnavailableError(ServerError):
 
 
 class BusyError(UnavailableError):
-    """So many writes wait already that this one was refused."""
+    """So many requests wait already that this one was refused."""
 
     def __init__(self) -> None:
-        super().__init__("The server has too many writes waiting; nothing was written. Try again in a second.", 1)
+        super().__init__("The server has too many requests waiting; nothing was written. Try again in a second.", 1)
 
 
 class StoppingError(UnavailableError):

@@ -96,9 +96,11 @@ class Application(FastAPI):
 
     def _complete_operation(self, operation: dict[str, Any], *, is_open: bool) -> None:
         statuses = [503]
+        if not is_open:
+            statuses.append(403)
         if self._needs_key and not is_open:
             operation["security"] = [{SECURITY: []}]
-            statuses += [401, 403]
+            statuses.append(401)
         if self._is_limited:
             statuses.append(429)
         if "requestBody" in operation:

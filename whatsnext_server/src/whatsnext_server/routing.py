@@ -21,7 +21,10 @@ from whatsnext_server.schemas.common import Problem
 PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("A value breaks a rule.", "The priority of job 'train' is 99999999999; it must be from -2147483647 to ..."),
     401: ("No API key was sent.", "This server needs an API key; send it in the header X-API-Key."),
-    403: ("The API key is not one of the server's.", "The API key that was sent is not valid here."),
+    403: (
+        "The API key is not one of the server's, or a page of another site sent the request.",
+        "The API key that was sent is not valid here.",
+    ),
     404: ("Something that was named does not exist.", "Project with id 999 not found."),
     409: ("The present state forbids it.", "A project named 'digits' exists already."),
     413: ("The body, or a value in it, is too large.", "The body has more than 4194304 bytes, the most that ..."),

@@ -29,6 +29,9 @@ NO_KEY: Final = "This server needs an API key; send it in the header X-API-Key."
 WRONG_KEY: Final = "The API key that was sent is not valid here; ask whoever runs the server for one."
 CHALLENGE: Final = {"WWW-Authenticate": 'ApiKey realm="WhatsNext"'}
 
+POLICY_VIOLATION: Final = 1008
+"""The code that closes a WebSocket which may not come in."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -122,7 +125,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         verdict = Verdict(caller=_address(scope))
@@ -130,7 +133,7 @@ class Guard:
             verdict = await self._doorkeeper.judge(scope)
         refusal = self._refusal(verdict, _address(scope))
         if refusal is not None:
-            await refusal(scope, receive, send)
+            await _refuse(refusal, scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = verdict.caller
         await self._app(scope, receive, send)
@@ -147,6 +150,13 @@ class Guard:
             )
             return Answer({"detail": verdict.detail}, verdict.status, headers)
         return None
+
+
+async def _refuse(refusal: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await refusal(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
 
 
 def is_open_path(path: str) -> bool:
@@ -166,7 +176,7 @@ def _address(scope: Scope) -> str:
 
 def _credentials(scope: Scope) -> Credentials:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    return Credentials(headers=headers, address=_address(scope), method=scope["method"], path=scope["path"])
+    return Credentials(headers=headers, address=_address(scope), method=scope.get("method", "GET"), path=scope["path"])
 
 
 __all__ = ["OPEN_PATHS", "Doorkeeper", "Guard", "Throttle", "Verdict", "is_open_path"]

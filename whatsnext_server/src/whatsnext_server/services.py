@@ -13,6 +13,7 @@ from starlette.requests import Request
 from whatsnext_core.storage import Reader, Storage
 from whatsnext_server.answers import Encoded, encode
 from whatsnext_server.config import ServerSettings
+from whatsnext_server.errors import BusyError
 from whatsnext_server.given import GivenOrders
 from whatsnext_server.housekeeping import Housekeeper
 from whatsnext_server.waiting import WaitingRoom
@@ -20,6 +21,8 @@ from whatsnext_server.writer import Command, GroupWriter
 
 T = TypeVar("T")
 
+READS: Final = 2000
+"""Reading requests that may wait; more are refused, so that a flood is felt by those who cause it."""
 WORKERS: Final = 2
 """Threads for what may compute for seconds, and thereby large batches that are taken in at the same time."""
 
@@ -42,6 +45,7 @@ class Services:
         """The one thread that writes."""
         self.housekeeper = Housekeeper(settings, self.writer, self.room)
         """What the server does by itself."""
+        self._reading = 0
         self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whatsnext-reader")
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="whatsnext-worker")
 
@@ -77,8 +81,18 @@ class Services:
         return Encoded(await self.run(self._read_encoded, query))
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Return what a function returns that asks the database; it runs in one of the readers' threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+        """Return what a function returns that asks the database; it runs in one of the readers' threads.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        if self._reading >= READS:
+            raise BusyError
+        self._reading += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+        finally:
+            self._reading -= 1
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a function returns that may compute for seconds; it runs in a thread apart from the readers'."""
