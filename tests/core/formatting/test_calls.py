@@ -2,6 +2,7 @@
 
 import select
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,25 @@ from typing import Any
 import pytest
 
 from tests.core.formatting.formatters import Executing, Least
+from tests.support import wait_until
 from whatsnext_core.formatting import ExecutionState, Formatter
 from whatsnext_core.model import Cause
 from whatsnext_core.testing import FormatterConformance
 from whatsnext_core.testing.formatter import Jobs
 
 
+class Merging(Executing):
+    """Gives both streams as one."""
+
+    def execute(self, command: list[str]) -> subprocess.CompletedProcess[Any]:
+        quiet = subprocess.DEVNULL
+        return subprocess.run(command, stdin=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+
 class TestFormatterWithExecute(FormatterConformance):
     reads_stdin = False
+    keeps_streams_apart = False
+    sends_any_signal = False
     sets_variables = False
     shows_output_early = False
     adopts = False
@@ -24,7 +36,7 @@ class TestFormatterWithExecute(FormatterConformance):
 
     @pytest.fixture
     def make_formatter(self) -> type[Formatter]:
-        return Executing
+        return Merging
 
 
 class Doing(Least):
@@ -76,6 +88,7 @@ def test_text_and_bytes_become_logs(tmp_path: Path) -> None:
 
 def test_descriptor_is_readable_until_everyone_was_asked_for(executing: Jobs) -> None:
     first, second = executing.start(executing.script("exit 1")), executing.start(executing.script("exit 2"))
+    wait_until(lambda: not any(thread.name.startswith("execute ") for thread in threading.enumerate()))
     assert executing.wait(first).exit_code == 1
 
     def readable(timeout: float) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,8 @@ from whatsnext_core.formatting import keeper
 CHUNK: Final = 1 << 18
 PATIENCE: Final = 1.0
 """Seconds that an idle keeper is given to end."""
+PAUSE: Final = 0.001
+"""Seconds between two looks whether it has."""
 Message = dict[str, Any]
 _left: list[int] = []
 """Keepers that were let go and are still to be waited for."""
@@ -31,6 +34,7 @@ class KeeperChannel:
         self._messages: list[Message] = []
         self._environ: dict[str, str] = {}
         self._generation = 0
+        self._pid = 0
         self._finalize: weakref.finalize[[socket.socket, int], KeeperChannel] | None = None
 
     @property
@@ -58,42 +62,40 @@ class KeeperChannel:
 
     def take(self) -> list[Message]:
         """Return what came in since the last call."""
-        try:
+        with suppress(BlockingIOError):
             while self._socket is not None:
                 self._receive(self._socket, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._drop()
         messages, self._messages = self._messages, []
         return messages
 
     def settle(self) -> None:
         """Wait until the keeper has acted on all requests, so that ``take`` tells of each."""
-        if self._socket is None:
+        channel = self._socket
+        if channel is None:
             return
-        try:
-            self._socket.sendall(b'{"sync": true}\n')
-            while not any("sync" in message for message in self._messages):
-                self._receive(self._socket)
-        except OSError:
-            self._drop()
+        with suppress(OSError):
+            channel.sendall(b'{"sync": true}\n')
+            while self.generation and not any("sync" in message for message in self._messages):
+                self._receive(channel)
         self._messages = [message for message in self._messages if "sync" not in message]
 
     def close(self, *, idle: bool) -> None:
         """Let the keeper go; it ends with its last process, and at once if it is idle."""
         if idle and self._socket is not None:
+            deadline = time.monotonic() + PATIENCE
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
-                self._socket.settimeout(PATIENCE)
-                while self._socket.recv(CHUNK):
-                    continue
+                while os.waitpid(self._pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+                    time.sleep(PAUSE)
         self._drop()
 
     def _receive(self, channel: socket.socket, flags: int = 0) -> None:
-        received = channel.recv(CHUNK, flags)
+        """Take in what there is; if the keeper has gone, there is no channel any more."""
+        received = b""
+        with suppress(ConnectionError):
+            received = channel.recv(CHUNK, flags)
         if not received:
-            raise ConnectionResetError
+            self._drop()
         *lines, self._inbox = (self._inbox + received).split(b"\n")
         self._messages += map(json.loads, lines)
 
@@ -111,7 +113,7 @@ class KeeperChannel:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                pid = os.posix_spawn(
+                self._pid = os.posix_spawn(
                     sys.executable,
                     [sys.executable, "-I", keeper.__file__],
                     os.environ,
@@ -130,7 +132,7 @@ class KeeperChannel:
         _reap()
         self._socket, self._inbox, self._environ = ours, b"", {}
         self._generation += 1
-        self._finalize = weakref.finalize(self, _let_go, ours, pid)
+        self._finalize = weakref.finalize(self, _let_go, ours, self._pid)
         return ours
 
     def _drop(self) -> None:

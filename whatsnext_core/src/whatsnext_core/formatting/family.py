@@ -49,9 +49,10 @@ class Root:
 
     def runs(self) -> bool:
         """Return whether the process is there and has not ended."""
+        runs = False
         with suppress(psutil.Error):
-            return self.exists() and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
-        return False
+            runs = self.exists() and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        return runs
 
 
 class Snapshot:
@@ -107,6 +108,7 @@ def send(process: psutil.Process, number: int) -> None:
 
 
 def _in_session_or_group(pid: int, leader: int) -> bool:
+    belongs = False
     with suppress(OSError):
-        return os.getsid(pid) == leader or os.getpgid(pid) == leader
-    return False
+        belongs = os.getsid(pid) == leader or os.getpgid(pid) == leader
+    return belongs

@@ -24,12 +24,16 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 16
 OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 RECORD = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+MOST_FILES = 1 << 16
+"""Up to this number, what the client left open for its children is closed."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ``ru_maxrss``."""
 
@@ -49,19 +53,15 @@ def birth_of(pid: int, now: float) -> str:
         fields = os.read(file, 4096).rpartition(b")")[2].split()
     finally:
         os.close(file)
-    return f"{_boot_id()}/{fields[19].decode()}"
+    return f"{boot_id()}/{fields[19].decode()}"
 
 
-def _boot_id() -> str:
-    if not _BOOT_ID:
-        try:
-            _BOOT_ID.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-        except OSError:
-            _BOOT_ID.append("unknown")
-    return _BOOT_ID[0]
-
-
-_BOOT_ID: list[str] = []
+@cache
+def boot_id() -> str:
+    """Return what tells this run of the system from its other ones, if the system says so."""
+    with suppress(OSError):
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    return ""
 
 
 class Keeper:
@@ -81,7 +81,6 @@ class Keeper:
         awake, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        self._channel.setblocking(False)
         while self._connected or self._children:
             readers: list[int | socket.socket] = [awake, self._channel] if self._connected else [awake]
             writers = [self._channel] if self._connected and self._urgent else []
@@ -91,16 +90,13 @@ class Keeper:
                 self._reap()
             if self._channel in readable:
                 self._serve()
-            if self._urgent:
+            if self._connected and self._urgent:
                 self._flush()
 
     def _serve(self) -> None:
-        try:
+        received = b""
+        with suppress(OSError):
             received = self._channel.recv(CHUNK)
-        except BlockingIOError:
-            return
-        except OSError:
-            received = b""
         if not received:
             self._connected = False
             return
@@ -174,18 +170,15 @@ class Keeper:
         self._urgent = self._urgent or urgent
 
     def _flush(self) -> None:
-        try:
-            self._outbox = self._outbox[self._channel.send(self._outbox) :] if self._connected else b""
-        except BlockingIOError:
-            return
-        except OSError:
-            self._connected = False
+        with suppress(OSError):  # full: it goes on later; broken: the next thing to be read is the end
+            self._outbox = self._outbox[self._channel.send(self._outbox, socket.MSG_DONTWAIT) :]
         self._urgent = bool(self._outbox)
 
 
 def main() -> None:
     """Serve the socket that is the standard input."""
     os.setsid()
+    os.closerange(3, MOST_FILES)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     # Handlers, not SIG_IGN: a process that is started must not inherit deafness. The ends of the jobs of a service
     # that is being stopped are still recorded.

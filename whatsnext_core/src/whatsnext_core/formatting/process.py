@@ -33,7 +33,7 @@ from whatsnext_core.formatting.programs import check_folder, find_program, refus
 from whatsnext_core.formatting.stopping import Stop
 from whatsnext_core.model.status import Cause
 
-LOST_AFTER: Final = 5.0
+LOST_AFTER: Final = 2.0
 """Seconds after which a process that has gone without a record of its end counts as lost."""
 RUNNING: Final = Execution(state=ExecutionState.RUNNING)
 LOST: Final = Execution(
@@ -97,7 +97,8 @@ class Processes:
         request = {
             "id": mark,
             "program": program,
-            "argv": invocation.argv,
+            # An interpreter finds its packages by its own path.
+            "argv": (program if invocation.argv[0] == "python" else invocation.argv[0], *invocation.argv[1:]),
             "env": {**invocation.env, MARK: mark},
             "cwd": str(cwd),
             "stdin": write_files(invocation),
@@ -165,7 +166,7 @@ class Processes:
     def _take(self) -> None:
         for message in self._channel.take():
             followed = self._followed.get(message["id"])
-            if followed is None:
+            if followed is None:  # forgotten
                 continue
             if "pid" not in message:
                 self._untold.add(message["id"])

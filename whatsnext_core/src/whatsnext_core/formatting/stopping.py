@@ -76,9 +76,10 @@ def _send_all(members: list[psutil.Process], number: int) -> None:
 
 
 def _group_of(process: psutil.Process) -> int:
+    group = 0
     with suppress(OSError):
-        return os.getpgid(process.pid)
-    return 0
+        group = os.getpgid(process.pid)
+    return group
 
 
 def _signal_number(name: str) -> int:
