@@ -196,6 +196,11 @@ class Client:
             self._worker = None
             self._working.release()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether ``work`` runs, so that ``stop`` has something to end."""
+        return self._worker is not None
+
     def stop(self, *, jobs_too: bool = False) -> None:
         """Let ``work`` return when the running jobs have ended; with ``jobs_too`` they are ended, and queued again."""
         worker = self._worker

@@ -46,6 +46,7 @@ class Exchange:
         on_news: Called with each answer, in one of the threads.
         on_given_up: Called with attempts whose end the server never accepts.
         on_fatal: Called with the error that ends the worker.
+        on_outage: Called when the server does not answer any more.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Exchange:
         on_news: Callable[[News], None],
         on_given_up: Callable[[tuple[Held, ...]], None],
         on_fatal: Callable[[Exception], None],
+        on_outage: Callable[[], None],
     ) -> None:
         self.failing_since: float | None = None
         """Since when the server is away, by the monotonic clock; None while it answers."""
@@ -68,6 +70,7 @@ class Exchange:
         self._on_news = on_news
         self._on_given_up = on_given_up
         self._on_fatal = on_fatal
+        self._on_outage = on_outage
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._guard, args=(loop,), name=f"whatsnext-{name}", daemon=True)
@@ -165,6 +168,7 @@ class Exchange:
         if self.failing_since is None:
             self.failing_since = time.monotonic()
             _log.warning("%s The jobs go on; what they yield is kept here until the server is back.", error)
+            self._on_outage()
 
     def _note_return(self) -> None:
         if self.failing_since is not None:

@@ -31,6 +31,8 @@ LINGER_SHORT: Final = 0.25
 """The same while jobs are short."""
 RESTATED: Final = 0.5
 """The same after orders: the server repeats them until they are obeyed."""
+RECALL: Final = 0.2
+"""Seconds after a newer request was answered within which an older held one comes back, unless they crossed."""
 IDLERS: Final = 64
 """Jobs that need no CPU, at most, at once."""
 MOST_ENDS: Final = 500
@@ -85,6 +87,8 @@ class Ledger:
         self._adopted: dict[str, AttemptRef] = {}
         self._released: dict[str, AttemptRef] = {}
         self._hold_from = 0.0
+        self._recall_at: float | None = None
+        self._recall_after = RECALL
 
     # -- for the worker's loop -----------------------------------------------------------------------------------------
 
@@ -163,8 +167,8 @@ class Ledger:
         """Return when the next prompt request is due, by the monotonic clock; None if there is nothing to say."""
         untold = [held.since for held in self.held.values() if held.running and not held.told and held.is_live]
         due = [] if not untold else [min(untold) + TELL_WITHIN]
-        ends = self._ends_due()
-        return min(due if ends is None else [*due, ends], default=None)
+        due += [moment for moment in (self._ends_due(), self._recall_at) if moment is not None]
+        return min(due, default=None)
 
     def hold_due(self) -> float | None:
         """Return when a request may be held, by the monotonic clock; None if something else comes first."""
@@ -177,7 +181,7 @@ class Ledger:
         ended = self._batch()
         for held in ended:
             held.stage = Stage.SENDING
-        self._nudged = False
+        self._nudged, self._recall_at = False, None
         self._prompting = self._compose(ended, wait=0.0, claims=self._claiming is None)
         return self._prompting
 
@@ -246,10 +250,18 @@ class Ledger:
         return next((each for each in (self._prompting, self._holding) if each is not None and each.want), None)
 
     def _landed(self, request: SyncRequest) -> None:
+        """Note that a request is answered.
+
+        A held one that was sent before it comes back at once, too. If it does not, both crossed on the way, and the
+        server holds it still: then it is called back again.
+        """
         if self._prompting is not None and self._prompting.request == request.request:
             self._prompting = None
+            if self._holding is not None and self._holding.request < request.request:
+                self._recall_at = time.monotonic() + self._recall_after
+                self._recall_after *= 2
         if self._holding is not None and self._holding.request == request.request:
-            self._holding = None
+            self._holding, self._recall_at, self._recall_after = None, None, RECALL
 
     def _compose(self, ended: Collection[Held], *, wait: float, claims: bool) -> SyncRequest:
         self._number += 1

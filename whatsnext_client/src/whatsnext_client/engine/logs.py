@@ -30,9 +30,7 @@ CHUNK: Final = 512 * 1024
 TURN: Final = 4
 """Chunks of one stream before the others have their turn."""
 BACKLOG: Final = 64 * 2**20
-"""Bytes that a stream may be behind; of more, the middle is left out."""
-KEPT: Final = 8 * 2**20
-"""Bytes at the end that are kept then."""
+"""Bytes that a stream may be behind; of more, some are left out."""
 END_WAITS: Final = 5.0
 """Seconds that the report of an end waits for the output before it."""
 
@@ -78,6 +76,7 @@ class LogUploader:
         on_skip: Called after bytes of an attempt were left out, so that this is remembered.
         on_sent: Called with an attempt that has ended, when its output is with the server or has waited long enough.
         on_done: Called with it when nothing is left to send.
+        backlog: Bytes that a stream may be behind; of more, only the last eighth is sent.
     """
 
     def __init__(
@@ -87,7 +86,9 @@ class LogUploader:
         on_skip: Callable[[Held], None],
         on_sent: Callable[[Held], None],
         on_done: Callable[[Held], None],
+        backlog: int = BACKLOG,
     ) -> None:
+        self._backlog = backlog
         self._rest = rest
         self._on_skip = on_skip
         self._on_sent = on_sent
@@ -176,7 +177,7 @@ class LogUploader:
             behind = stream.behind()
             if stream.done or behind <= 0 or held.logs_done:
                 return
-            skip = behind - KEPT if stream.offset is not None and behind > BACKLOG else 0
+            skip = behind - self._backlog // 8 if stream.offset is not None and behind > self._backlog else 0
             try:
                 data = b"\n[whatsnext: %d bytes were left out here]\n" % skip if skip else stream.read()
                 offset = stream.offset or 0

@@ -40,13 +40,16 @@ COMPLAIN_EVERY: Final = 60.0
 class Runner:
     """The attempts of one worker on one engine."""
 
-    def __init__(self, engine: Engine, folder: StateFolder, surroundings: Surroundings) -> None:
+    def __init__(
+        self, engine: Engine, folder: StateFolder, surroundings: Surroundings, *, on_running: Callable[[Held], None]
+    ) -> None:
         self.live: dict[str, Held] = {}
         """The attempts on the engine, by key."""
         self._engine = engine
         self._folder = folder
         self._surroundings = surroundings
         self._formatter = f"{type(engine).__module__}.{type(engine).__qualname__}"
+        self._on_running = on_running
         self._announces = False
         self._interval = FASTEST_POLL
         self._next_poll = 0.0
@@ -75,9 +78,9 @@ class Runner:
             words = f"{error}" if isinstance(error, WhatsNextError) else f"{type(error).__name__}: {error}"
             return failure(held, Cause.ENGINE, f"{name} could not start it: {words}")
         held.logs = dict(zip(STREAMS, (files.stdout, files.stderr), strict=True))
-        if self._announces and self._state(held) is not ExecutionState.WAITING:
-            held.runs_since(time.monotonic(), time.time())
         self.live[held.key] = held
+        if self.descriptors() and self._state(held) is not ExecutionState.WAITING:
+            held.runs_since(time.monotonic(), time.time())
         self._look_soon(FASTEST_POLL)
         self.remember(held)
         return None
@@ -151,6 +154,7 @@ class Runner:
                 ended.append((held_now, end_of(held_now, execution)))
             elif execution.state is ExecutionState.RUNNING and not held_now.running:
                 held_now.runs_since(now, time.time())
+                self._on_running(held_now)
                 self.remember(held_now)
         self._schedule(now, progress=bool(ended))
         return ended

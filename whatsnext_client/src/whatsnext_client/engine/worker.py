@@ -40,10 +40,6 @@ STALE: Final = 2.0
 """Seconds after which a job that waits here for room is given back, so that another worker can take it."""
 MARGIN: Final = 1.0
 """Seconds before the end of a lease from which on no job is started under it."""
-FAREWELL: Final = 10.0
-"""Seconds that a worker that leaves waits for a server that is away."""
-OUTAGE: Final = 300.0
-"""Seconds that a worker without jobs waits for a server that is away, unless it runs for ever."""
 SHORTEST_HOLD: Final = 0.1
 """Seconds that a request is held at least."""
 PRETENDED: Final = 64
@@ -70,6 +66,10 @@ class WorkPlan:
     """Seconds without a job after which it leaves; None for never."""
     lifetime: float | None = None
     """Seconds after which it takes no more jobs; None for never."""
+    patience: float = 300.0
+    """Seconds that it waits for a server that is away, when nothing runs any more and it shall not run for ever."""
+    farewell: float = 10.0
+    """Seconds that it waits for such a server, or for output to be sent, when it leaves."""
 
     @property
     def offered(self) -> Capacity:
@@ -108,6 +108,7 @@ class Worker:
         self._empty = False
         self._fatal: Exception | None = None
         self._began = self._busy_at = time.monotonic()
+        self._leaving_since: float | None = None
         self._hardened = False
         self._ledger = Ledger(
             session_id=secrets.token_hex(16),
@@ -122,7 +123,9 @@ class Worker:
             deals_devices=bool(plan.total.devices),
             filters=plan.use_resource_filter,
         )
-        self._runner = Runner(engine, folder, surroundings)
+        self._runner = Runner(
+            engine, folder, surroundings, on_running=lambda held: self._ledger.started(held, time.monotonic())
+        )
         self._logs = LogUploader(
             rest,
             on_skip=lambda held: self._post(lambda: self._runner.remember(held)),
@@ -137,6 +140,7 @@ class Worker:
             on_news=lambda news: self._post(lambda: self._take_news(news)),
             on_given_up=lambda lost: self._post(lambda: self._give_up(lost)),
             on_fatal=lambda error: self._post(lambda: self._fail(error)),
+            on_outage=self._waker.wake,
         )
 
     # -- for other threads and signal handlers -------------------------------------------------------------------------
@@ -198,7 +202,7 @@ class Worker:
             moments.append(self._began + self._plan.lifetime)
         if self._plan.idle_time is not None and not self._draining:
             moments.append(self._busy_at + self._plan.idle_time)
-        if self._exchange.failing_since is not None:
+        if self._exchange.failing_since is not None or self._leaving_since is not None:
             moments.append(time.monotonic() + 1.0)
         return min(moments)
 
@@ -207,8 +211,10 @@ class Worker:
             return True
         if self._runner.live or self._waiting:
             return False
-        if (self._draining or self._empty) and self._ledger.is_clear and self._logs.is_idle:
-            return True
+        if (self._draining or self._empty) and self._ledger.is_clear:
+            self._leaving_since = self._leaving_since or time.monotonic()
+            return self._logs.is_idle or time.monotonic() > self._leaving_since + self._plan.farewell
+        self._leaving_since = None
         return self._is_cut_off()
 
     def _is_cut_off(self) -> bool:
@@ -216,8 +222,8 @@ class Worker:
         since = self._exchange.failing_since
         away = 0.0 if since is None else time.monotonic() - since
         if self._draining or self._empty:
-            return away > FAREWELL
-        if away > OUTAGE and not self._plan.run_forever:
+            return away > self._plan.farewell
+        if away > self._plan.patience and not self._plan.run_forever:
             self._fatal = ServerUnreachableError(
                 f"The server at {self._rest.transport.address} has been away for {away:.0f} seconds, "
                 f"and no job of this worker runs any more."

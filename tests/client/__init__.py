@@ -1,0 +1,1 @@
+"""The client library and its worker, against a real server with real processes."""

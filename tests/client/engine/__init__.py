@@ -1,0 +1,1 @@
+"""The parts of the worker's engine, each on its own."""

@@ -1,0 +1,119 @@
+"""Output on its way to the server: in order, complete, and with a marker where too much was left out."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support import wait_until
+from whatsnext.api.client import Job, Project
+from whatsnext_client.engine.logs import LogUploader
+from whatsnext_client.engine.records import Held
+from whatsnext_core.model import Allocation
+
+
+class Ears:
+    """Hears what an uploader says."""
+
+    def __init__(self) -> None:
+        self.skipped: list[Held] = []
+        self.sent: list[Held] = []
+        self.done = threading.Event()
+
+    def uploader(self, project: Project, **options: int) -> LogUploader:
+        """An uploader that talks to it."""
+        return LogUploader(
+            project.rest,
+            on_skip=self.skipped.append,
+            on_sent=self.sent.append,
+            on_done=lambda _: self.done.set(),
+            **options,
+        )
+
+
+@pytest.fixture
+def job(project: Project) -> Job:
+    """A job that somebody has taken, so that there is an attempt."""
+    project.create_task("task")
+    project.append("job", "task")
+    return project.fetch_job()
+
+
+def attempt(job: Job, folder: Path) -> Held:
+    """The attempt at it, with files for its output."""
+    held = Held(
+        job_id=job.number, fence=1, name="job", allocation=Allocation(), signal="SIGTERM", grace=1, timeout=None
+    )
+    held.logs = {"stdout": folder / "out", "stderr": folder / "err"}
+    return held
+
+
+def test_output_that_was_there_before_and_after_a_restart_arrives_once(
+    project: Project, job: Job, tmp_path: Path
+) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"one\n")
+    first = Ears().uploader(project)
+    first.start()
+    first.follow(held, fresh=True)
+    wait_until(lambda: job.logs() == "one\n")
+    first.close()
+    with held.logs["stdout"].open("ab") as file:
+        file.write(b"two\n")
+    ears = Ears()
+    second = ears.uploader(project)
+    second.start()
+    again = attempt(job, tmp_path)
+    second.follow(again, fresh=False)
+    assert second.finish(again) is False
+    assert ears.done.wait(30)
+    assert second.is_idle
+    assert again.logs_done
+    assert job.logs() == "one\ntwo\n"
+    second.close()
+
+
+def test_nothing_written_is_complete_at_once(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    uploader = Ears().uploader(project)
+    uploader.follow(held, fresh=True)
+    assert uploader.finish(held) is True
+    assert uploader.is_idle
+
+
+def test_of_far_too_much_the_end_is_kept_and_the_gap_is_marked(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    content = b"".join(b"line %06d\n" % number for number in range(100_000))
+    held.logs["stdout"].write_bytes(content)
+    ears = Ears()
+    uploader = ears.uploader(project, backlog=800_000)
+    uploader.follow(held, fresh=True)
+    uploader.finish(held)
+    uploader.start()
+    assert ears.done.wait(30)
+    uploader.close()
+    assert job.log_bytes() == b"\n[whatsnext: 1100000 bytes were left out here]\n" + content[1_100_000:]
+    assert ears.skipped == [held]
+
+
+def test_output_of_a_job_that_is_gone_is_given_up(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"lost")
+    project.remove_job(job)
+    ears = Ears()
+    uploader = ears.uploader(project)
+    uploader.follow(held, fresh=True)
+    uploader.finish(held)
+    uploader.start()
+    assert ears.done.wait(30)
+    uploader.close()
+
+
+def test_a_dropped_attempt_is_not_sent(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"nobody's")
+    uploader = Ears().uploader(project)
+    uploader.follow(held, fresh=True)
+    uploader.drop(held)
+    assert uploader.is_idle
+    assert held.logs_done
