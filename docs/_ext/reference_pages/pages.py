@@ -19,6 +19,7 @@ __all__ = ["fill", "setup"]
 PLACE = re.compile(r"^<!-- made from the programs: (?P<name>[\w-]+) -->$", re.MULTILINE)
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "rest": parts.rest,
+    "formatters": parts.formatters,
     "client-commands": parts.client_commands,
     "server-commands": parts.server_commands,
     "server-settings": parts.server_settings,

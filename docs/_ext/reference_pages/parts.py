@@ -6,7 +6,15 @@ from reference_pages import commands
 from reference_pages import rest as endpoints
 from reference_pages.settings import render_settings
 
-__all__ = ["client_commands", "client_settings", "plugin_settings", "rest", "server_commands", "server_settings"]
+__all__ = [
+    "client_commands",
+    "client_settings",
+    "formatters",
+    "plugin_settings",
+    "rest",
+    "server_commands",
+    "server_settings",
+]
 
 
 def rest() -> str:
@@ -14,6 +22,14 @@ def rest() -> str:
     from whatsnext_server.app import create_app
 
     return endpoints.render(create_app().openapi())
+
+
+def formatters() -> str:
+    """Return the formatters that the face exports, each from its docstrings."""
+    from whatsnext.api.client.lazy import installed_formatters
+
+    lines = [f".. autoclass:: whatsnext.api.client.{name}\n" for name in sorted(installed_formatters())]
+    return "\n".join(["```{eval-rst}", *lines, "```\n"])
 
 
 def server_settings() -> str:
