@@ -11,7 +11,7 @@ from tests.server.serving import Api, serving
 from tests.server.storages import opened, opened_on
 
 THREADS = 16
-JOBS = 320
+JOBS = 160
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server.serving import Api, Program, program
-from tests.server.storages import upgraded
+from tests.components import PostgreSQLServer
+from tests.server.serving import Api, Program, program, serving
+from tests.server.storages import opened_on, upgraded
 from tests.support import Daemon, free_port, wait_until
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # for a moment, to see the warning
@@ -137,6 +138,21 @@ def test_killed_server_on_postgresql_loses_nothing_that_it_acknowledged(tmp_path
     submitted, finished = crash(running)
     with program(tmp_path, postgresql_url) as again:
         check_after_crash(again.api, submitted, finished)
+
+
+def test_server_outlives_a_crash_of_its_database(durable_postgresql: PostgreSQLServer) -> None:
+    with opened_on(durable_postgresql) as storage, serving(storage) as api:
+        project_id, task_id = api.queue()
+        kept = api.job(project_id, task_id)
+        durable_postgresql.kill()
+        body = {"name": "j", "project_id": project_id, "task_id": task_id}
+        response = api.http.post("/jobs/", json=body)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert api.http.get(f"/jobs/{kept}").status_code == 503
+        assert api.http.get("/").status_code == 200
+        durable_postgresql.start()
+        wait_until(lambda: api.http.post("/jobs/", json=body).status_code == 201)
+        assert api.status(kept) == "PENDING"
 
 
 def test_two_servers_share_one_postgresql(tmp_path: Path, postgresql_url: str) -> None:

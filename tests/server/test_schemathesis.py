@@ -59,7 +59,7 @@ def people(api: Api) -> Api:
 
 @each_operation
 def test_what_fits_the_description_is_answered_as_described(on_sqlite: Api, operation: Any) -> None:
-    attack(on_sqlite, operation, GenerationMode.POSITIVE, 20)
+    attack(on_sqlite, operation, GenerationMode.POSITIVE, 12)
 
 
 @each_operation
@@ -70,7 +70,7 @@ def test_postgresql_answers_as_described(on_postgresql: Api, operation: Any) -> 
 @each_operation
 def test_what_does_not_fit_is_refused_as_described(memory_api: Api, operation: Any) -> None:
     with suppress(Unsatisfiable):  # nothing that could be sent to `GET /` is wrong
-        attack(memory_api, operation, GenerationMode.NEGATIVE, 15)
+        attack(memory_api, operation, GenerationMode.NEGATIVE, 12)
 
 
 def attack(api: Api, operation: Any, mode: GenerationMode, examples: int) -> None:
