@@ -10,12 +10,13 @@ from sqlalchemy import bindparam, delete, literal_column, or_, select, update
 
 from whatsnext_core.model import EventKind, JobStatus, event_data
 from whatsnext_core.storage import SUBMISSION_LASTS
+from whatsnext_storage_sql import lines
 from whatsnext_storage_sql.erasing import erase
 from whatsnext_storage_sql.graph import admit, spread
 from whatsnext_storage_sql.jobstate import STATE, JobState, raw_state
-from whatsnext_storage_sql.ledger import READY_KEYS, Ledger
+from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.models.types import to_micros
-from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, READY, SUBMISSION
+from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, SUBMISSION
 from whatsnext_storage_sql.tasks import lock_tasks
 from whatsnext_storage_sql.transaction import Batch, Transaction
 
@@ -82,17 +83,17 @@ def _admit(tx: Transaction, batch: int, project_id: int, cursor: int, now: datet
 
 def _admit_at_once(tx: Transaction, states: Sequence[JobState], now: datetime) -> None:
     """Bring jobs of which none is BLOCKED into the queue: they are PENDING, as they have been, and maybe ready."""
-    lines = {row.id: row.class_id for row in lock_tasks(tx, {state.task_id for state in states}).values()}
-    moment, data = to_micros(now), event_data(None, JobStatus.PENDING)
+    classes = {row.id: row.class_id for row in lock_tasks(tx, {state.task_id for state in states}).values()}
+    data = event_data(None, JobStatus.PENDING)
     ready, moved = [], []
     for state in states:
-        class_id = lines[state.task_id]
+        class_id = classes[state.task_id]
         if not state.unmet:
-            ready.append((state.project_id, class_id, -state.priority, state.id, moment))
+            ready.append((state.project_id, class_id, -state.priority, state.id))
         if class_id != state.class_id:
             moved.append((class_id, state.id))
         tx.tell(state.project_id, state.id, EventKind.SUBMITTED, now, data)
-    tx.insert(READY, (*READY_KEYS, "since"), ready)
+    lines.enter(tx, ready, to_micros(now))
     tx.update(JOB, ("class_id",), ("id",), moved)
     for (project_id, task_id, submission_id), number in Counter(state[1:4] for state in states).items():
         tx.count((project_id, submission_id, task_id, JobStatus.PENDING.value), -number)

@@ -1,17 +1,14 @@
-"""Claims: the lines of ready jobs, which of them a client gets, and how it gets them."""
+"""Claims: which of the ready jobs a client gets, and how it gets them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, text
+from sqlalchemy import bindparam, delete, select
 
-from whatsnext_core.model import Allocation, Assignment, Attempt, AttemptStatus, Requirement
-from whatsnext_core.resources import Room
-from whatsnext_core.scheduling import RESERVATION_HOLDS, Line, Offer, Pick, ReadyJob, plan_claim
+from whatsnext_core.model import Allocation, Assignment, Attempt, AttemptStatus
+from whatsnext_core.scheduling import RESERVATION_HOLDS, Pick, plan_claim
 from whatsnext_core.storage import ClaimRequest
 from whatsnext_storage_sql.attempts import Holds
 from whatsnext_storage_sql.clients import client
@@ -19,72 +16,13 @@ from whatsnext_storage_sql.graph import spread
 from whatsnext_storage_sql.jobs import jobs_by_id
 from whatsnext_storage_sql.jobstate import JobState
 from whatsnext_storage_sql.ledger import Ledger
-from whatsnext_storage_sql.models.types import from_micros, to_micros
-from whatsnext_storage_sql.rows import allocation_of, requirement_of
+from whatsnext_storage_sql.lines import heads
+from whatsnext_storage_sql.models.types import to_micros
+from whatsnext_storage_sql.rows import allocation_of
 from whatsnext_storage_sql.tables import ATTEMPT, CLIENT, LEASE, RESERVATION
 from whatsnext_storage_sql.tasks import tasks_by_id
 from whatsnext_storage_sql.transaction import Transaction
 
-FEW_PROJECTS = 8
-"""Up to how many projects a claim looks for lines one project at a time."""
-
-# Steps from line to line: each step is one search in the key of ``ready``, however many jobs stand in the lines.
-_LINES = text(
-    """
-    WITH RECURSIVE line (project_id, class_id) AS (
-        SELECT project_id, class_id FROM (
-            SELECT project_id, class_id FROM ready ORDER BY project_id, class_id LIMIT 1
-        ) AS first
-        UNION ALL
-        SELECT
-            (SELECT r.project_id FROM ready AS r WHERE (r.project_id, r.class_id) > (line.project_id, line.class_id)
-             ORDER BY r.project_id, r.class_id LIMIT 1),
-            (SELECT r.class_id FROM ready AS r WHERE (r.project_id, r.class_id) > (line.project_id, line.class_id)
-             ORDER BY r.project_id, r.class_id LIMIT 1)
-        FROM line WHERE line.project_id IS NOT NULL
-    )
-    SELECT line.project_id, line.class_id, requirement_class.requirement FROM line
-    JOIN project ON project.id = line.project_id
-    JOIN requirement_class ON requirement_class.id = line.class_id
-    WHERE project.status = 'ACTIVE' AND NOT project.deleted
-    """
-)
-_LINES_OF = text(
-    """
-    WITH RECURSIVE line (class_id) AS (
-        SELECT class_id FROM (
-            SELECT class_id FROM ready WHERE project_id = :project ORDER BY class_id LIMIT 1
-        ) AS first
-        UNION ALL
-        SELECT (SELECT r.class_id FROM ready AS r WHERE r.project_id = :project AND r.class_id > line.class_id
-                ORDER BY r.class_id LIMIT 1)
-        FROM line WHERE line.class_id IS NOT NULL
-    )
-    SELECT project.id AS project_id, line.class_id, requirement_class.requirement FROM line
-    JOIN requirement_class ON requirement_class.id = line.class_id
-    JOIN project ON project.id = :project AND project.status = 'ACTIVE' AND NOT project.deleted
-    """
-)
-_HEAD = text(
-    "SELECT project_id, class_id, neg_priority, job_id, since FROM ready "
-    "WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :number"
-)
-# The rows are locked inside of a materialized expression, so that no plan locks more than it returns.
-_HEADS_POSTGRESQL = text(
-    """
-    WITH head AS MATERIALIZED (
-        SELECT found.* FROM unnest(
-            CAST(:projects AS bigint[]), CAST(:classes AS bigint[]), CAST(:numbers AS bigint[])
-        ) AS line (project_id, class_id, number)
-        CROSS JOIN LATERAL (
-            SELECT r.project_id, r.class_id, r.neg_priority, r.job_id, r.since FROM ready AS r
-            WHERE r.project_id = line.project_id AND r.class_id = line.class_id
-            ORDER BY r.neg_priority, r.job_id LIMIT line.number FOR UPDATE SKIP LOCKED
-        ) AS found
-    )
-    SELECT * FROM head ORDER BY project_id, class_id, neg_priority, job_id
-    """
-)
 _RESERVED = select(RESERVATION.c.client_id, RESERVATION.c.job_id, RESERVATION.c.made_at, CLIENT).join(
     CLIENT, CLIENT.c.id == RESERVATION.c.client_id
 )
@@ -109,8 +47,9 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
             held = {row.job_id: (row.fence, allocation_of(row.allocation)) for row in earlier if row.held}
             return _assignments(tx, held)
     own, elsewhere = _reservations(tx, request.client_id, now)
+    found = heads(tx, request.offer, request.project_ids)
     plan = plan_claim(
-        _lines(tx, request),
+        [head.line for head in found],
         request.offer,
         now=now,
         reserve_after=request.reserve_after,
@@ -118,60 +57,12 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
     )
     if request.client_id is not None:
         _reserve(tx, request.client_id, plan.reserve, now, known=own)
-    return _give(tx, plan.picks, request, now)
-
-
-def _lines(tx: Transaction, request: ClaimRequest) -> Iterator[Line]:
-    """Come to each line whose head fits what the client has, with as many of its jobs as could be claimed."""
-    offer = request.offer
-    total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
-    wanted: list[tuple[int, int, int]] = []
-    requirements: dict[tuple[int, int], Requirement] = {}
-    for row in _line_rows(tx, request.project_ids):
-        requirement = requirement_of(row.requirement)
-        if total.find(requirement) is not None:
-            key = (row.project_id, row.class_id)
-            requirements[key] = requirement
-            wanted.append((*key, min(offer.limit, at_most(requirement, offer) + 1)))
-    heads: defaultdict[tuple[int, int], list[ReadyJob]] = defaultdict(list)
-    for row in _heads(tx, wanted):
-        ready = ReadyJob(job_id=row.job_id, priority=-row.neg_priority, since=from_micros(row.since))
-        heads[row.project_id, row.class_id].append(ready)
-    for key, jobs in heads.items():
-        yield Line(requirement=requirements[key], jobs=jobs)
-
-
-def at_most(requirement: Requirement, offer: Offer) -> int:
-    """Return a number of jobs with this requirement that is never exceeded by those that fit what is free."""
-    found, free = offer.limit, offer.free
-    if requirement.cpu and not offer.ignore_cpu:
-        found = min(found, free.cpu // requirement.cpu)
-    if requirement.memory and free.memory is not None:
-        found = min(found, free.memory // requirement.memory)
-    if requirement.accelerator_millis and not offer.ignore_accelerators:
-        found = min(found, sum(device.free for device in free.devices) // requirement.accelerator_millis)
-    return found
-
-
-def _line_rows(tx: Transaction, project_ids: Collection[int] | None) -> Iterator[Row[Any]]:
-    if project_ids is not None and len(project_ids) <= FEW_PROJECTS:
-        for project_id in dict.fromkeys(project_ids):
-            yield from tx.all(_LINES_OF, project=project_id)
-        return
-    for row in tx.all(_LINES):
-        if project_ids is None or row.project_id in project_ids:
-            yield row
-
-
-def _heads(tx: Transaction, lines: Sequence[tuple[int, int, int]]) -> Iterator[Row[Any]]:
-    if not lines:
-        return
-    if tx.is_postgresql:
-        projects, classes, numbers = (list(values) for values in zip(*lines, strict=True))
-        yield from tx.all(_HEADS_POSTGRESQL, projects=projects, classes=classes, numbers=numbers)
-        return
-    for project_id, class_id, number in lines:
-        yield from tx.all(_HEAD, **{"project": project_id, "class": class_id, "number": number})
+    given = _give(tx, plan.picks, request, now)
+    if tx.recall is not None:
+        taken = {assignment.job.id for assignment in given}
+        for head in found:
+            tx.recall.left(head.key, [(-job.priority, job.job_id) for job in head.line.jobs], taken)
+    return given
 
 
 def _reservations(tx: Transaction, client_id: str | None, now: datetime) -> tuple[bool, set[int]]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.sql.dml import Delete
 
+from whatsnext_storage_sql import lines
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.jobstate import JobState
-from whatsnext_storage_sql.ledger import READY_KEYS, Ledger, place
+from whatsnext_storage_sql.ledger import Ledger, place
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import (
     ATTEMPT,
@@ -23,7 +24,6 @@ from whatsnext_storage_sql.tables import (
     LISTING,
     LOG_CHUNK,
     LOG_STREAM,
-    READY,
     SUBMISSION,
 )
 from whatsnext_storage_sql.transaction import Transaction
@@ -71,7 +71,7 @@ def erase(
         _mark_orphans(tx, ids)
     for statement in _BY_JOB:
         tx.run(statement, {"ids": ids})
-    tx.delete(READY, READY_KEYS, [key for state in states if (key := place(state)) is not None])
+    lines.leave(tx, [stand for state in states if (stand := place(state)) is not None])
     tx.delete(LISTING, _LISTING_KEYS, [(state.project_id, state.status.value, state.id) for state in states])
     delays = [(to_micros(state.not_before), state.id) for state in states if state.not_before]
     tx.delete(DELAYED, ("not_before", "job_id"), delays)

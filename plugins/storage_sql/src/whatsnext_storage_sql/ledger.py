@@ -12,16 +12,16 @@ from attrs import define, field
 from whatsnext_core.dependencies import Fate
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
+from whatsnext_storage_sql import lines
 from whatsnext_storage_sql.bulk import plain
 from whatsnext_storage_sql.jobstate import COLUMNS, JobState, lock, lock_free
 from whatsnext_storage_sql.models.types import to_micros
-from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING, READY
+from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 from whatsnext_storage_sql.tasks import class_after, lock_tasks, tasks_by_id
 from whatsnext_storage_sql.transaction import Batch, Transaction
 
 _LISTING_KEYS = ("project_id", "status", "job_id")
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
-READY_KEYS = ("project_id", "class_id", "neg_priority", "job_id")
 
 
 @define
@@ -182,27 +182,26 @@ class Ledger:
 
     def _write_queue(self, changed: Sequence[tuple[JobState, JobState]], now: datetime) -> None:
         leaves, moves, comes, wakes, sleeps = [], [], [], [], []
-        since = to_micros(now)
         for old, new in changed:
             before, after = place(old), place(new)
             if before and after and before != after:
-                moves.append((*after[:3], *before))
+                moves.append((before, after))
             elif before and not after:
                 leaves.append(before)
             elif after and not before:
-                comes.append((*after, since))
+                comes.append(after)
             if old.not_before != new.not_before:
                 if old.not_before is not None:
                     wakes.append((to_micros(old.not_before), old.id))
                 if new.not_before is not None:
                     sleeps.append((to_micros(new.not_before), new.id))
-        self.tx.delete(READY, READY_KEYS, leaves)
-        self.tx.update(READY, READY_KEYS[:3], READY_KEYS, moves)
+        lines.leave(self.tx, leaves)
+        lines.change(self.tx, moves)
+        lines.enter(self.tx, comes, to_micros(now))
         self.tx.delete(DELAYED, ("not_before", "job_id"), wakes)
-        self.tx.insert(READY, (*READY_KEYS, "since"), comes)
         self.tx.insert(DELAYED, ("not_before", "job_id"), sleeps)
 
 
-def place(state: JobState) -> tuple[int, int, int, int] | None:
+def place(state: JobState) -> lines.Stand | None:
     """Return the key of a ready job's row in the queue; None for a job that is not ready."""
     return (state.project_id, state.class_id, -state.priority, state.id) if state.is_ready else None

@@ -17,6 +17,7 @@ from whatsnext_storage_sql.engines import Engines, open_engines
 from whatsnext_storage_sql.errors import translated
 from whatsnext_storage_sql.models.types import from_micros
 from whatsnext_storage_sql.reader import SQLReader
+from whatsnext_storage_sql.recall import Recall
 from whatsnext_storage_sql.schema import prepare, upgrade
 from whatsnext_storage_sql.transaction import Transaction
 from whatsnext_storage_sql.writer import SQLWriter
@@ -72,6 +73,7 @@ class SQLStorage:
         self._writer: int | None = None
         self._closed = False
         is_sqlite = engines.read.dialect.name == "sqlite"
+        self._recall = None if is_sqlite else Recall()
         self._clock = SharedClock(_local_time if is_sqlite else self._ask_time)
 
     @contextmanager
@@ -92,9 +94,13 @@ class SQLStorage:
             self._writer = me
             try:
                 with self._begin(self._engines.write) as connection:
-                    transaction = Transaction(connection, self._engines.place)
+                    transaction = Transaction(connection, self._engines.place, self._recall)
                     yield SQLWriter(transaction)
                     transaction.flush()
+            except BaseException:
+                if self._recall is not None:
+                    self._recall.forget()
+                raise
             finally:
                 self._writer = None
 

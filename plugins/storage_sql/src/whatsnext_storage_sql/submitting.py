@@ -16,9 +16,10 @@ from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import spread
 from whatsnext_storage_sql.jobstate import share
 from whatsnext_storage_sql.ledger import Ledger
+from whatsnext_storage_sql.lines import enter
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.projects import lock_active_project
-from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, READY, SUBMISSION, TASK
+from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, SUBMISSION, TASK
 from whatsnext_storage_sql.tasks import lock_tasks
 from whatsnext_storage_sql.transaction import Batch, Transaction
 
@@ -67,7 +68,6 @@ _JOB_COLUMNS = (
 )
 EDGE_COLUMNS = ("child_id", "parent_id", "condition", "parent_name", "fate")
 _LISTING_COLUMNS = ("project_id", "status", "job_id", "neg_priority")
-_READY_COLUMNS = ("project_id", "class_id", "neg_priority", "job_id", "since")
 
 Parent: TypeAlias = tuple[JobStatus, str]
 """Status and name of a job that others depend on."""
@@ -154,11 +154,11 @@ def _write(
             if status is JobStatus.BLOCKED:
                 blocked.append(number)
             elif counts.is_ready:
-                ready.append((project_id, class_id, -spec.priority, number, moment))
+                ready.append((project_id, class_id, -spec.priority, number))
     tx.insert(JOB, _JOB_COLUMNS, rows)
     tx.insert(EDGE, EDGE_COLUMNS, edges)
     tx.insert(LISTING, _LISTING_COLUMNS, lists)
-    tx.insert(READY, _READY_COLUMNS, ready)
+    enter(tx, ready, moment)
     return blocked
 
 

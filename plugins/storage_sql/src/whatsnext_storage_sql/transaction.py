@@ -17,6 +17,7 @@ from whatsnext_core.model import EventKind
 from whatsnext_storage_sql.bulk import Rows, delete_rows, insert_rows, update_rows
 from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros, write_json
+from whatsnext_storage_sql.recall import Recall
 from whatsnext_storage_sql.tables import EVENT, SUBMISSION
 
 COUNTER_LOCK = 7_308_332_044
@@ -56,6 +57,8 @@ class Transaction:
     connection: Connection
     place: str
     """What messages call the database."""
+    recall: Recall | None = None
+    """What this server remembers of the lines on PostgreSQL; None for SQLite, where nothing dead lies in the way."""
     graph_locked: bool = False
     """Whether no other server tells children of their parents before this transaction ends."""
     _counts: list[tuple[CountKey, int]] = field(factory=list)
@@ -138,6 +141,8 @@ class Transaction:
         except BaseException:
             del self._counts[counts:], self._events[events:]
             self._settled.clear()
+            if self.recall is not None:
+                self.recall.forget()
             self.graph_locked = locked
             if self._doom is None:
                 nested.rollback()

@@ -1,0 +1,199 @@
+"""The lines of ready jobs: how jobs come into them and leave them, and how a claim reads their heads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from attrs import frozen
+from sqlalchemy import Row, text
+
+from whatsnext_core.model import Requirement
+from whatsnext_core.resources import Room
+from whatsnext_core.scheduling import Line, Offer, ReadyJob
+from whatsnext_storage_sql.models.types import from_micros
+from whatsnext_storage_sql.recall import BEGINNING, Key, KnownLine
+from whatsnext_storage_sql.rows import requirement_of
+from whatsnext_storage_sql.tables import READY
+from whatsnext_storage_sql.transaction import Transaction
+
+FEW_PROJECTS = 8
+"""Up to how many projects a claim looks for lines one project at a time."""
+
+Stand: TypeAlias = tuple[int, int, int, int]
+"""The key of a ready job: project, requirement class, negative priority, id."""
+_KEYS = ("project_id", "class_id", "neg_priority", "job_id")
+
+# Steps from line to line: each step is one search in the key of ``ready``, however many jobs stand in the lines.
+_LINES = text(
+    """
+    WITH RECURSIVE line (project_id, class_id) AS (
+        SELECT project_id, class_id FROM (
+            SELECT project_id, class_id FROM ready ORDER BY project_id, class_id LIMIT 1
+        ) AS first
+        UNION ALL
+        SELECT
+            (SELECT r.project_id FROM ready AS r WHERE (r.project_id, r.class_id) > (line.project_id, line.class_id)
+             ORDER BY r.project_id, r.class_id LIMIT 1),
+            (SELECT r.class_id FROM ready AS r WHERE (r.project_id, r.class_id) > (line.project_id, line.class_id)
+             ORDER BY r.project_id, r.class_id LIMIT 1)
+        FROM line WHERE line.project_id IS NOT NULL
+    )
+    SELECT line.project_id, line.class_id, requirement_class.requirement FROM line
+    JOIN project ON project.id = line.project_id
+    JOIN requirement_class ON requirement_class.id = line.class_id
+    WHERE project.status = 'ACTIVE' AND NOT project.deleted
+    """
+)
+_LINES_OF = text(
+    """
+    WITH RECURSIVE line (class_id) AS (
+        SELECT class_id FROM (
+            SELECT class_id FROM ready WHERE project_id = :project ORDER BY class_id LIMIT 1
+        ) AS first
+        UNION ALL
+        SELECT (SELECT r.class_id FROM ready AS r WHERE r.project_id = :project AND r.class_id > line.class_id
+                ORDER BY r.class_id LIMIT 1)
+        FROM line WHERE line.class_id IS NOT NULL
+    )
+    SELECT project.id AS project_id, line.class_id, requirement_class.requirement FROM line
+    JOIN requirement_class ON requirement_class.id = line.class_id
+    JOIN project ON project.id = :project AND project.status = 'ACTIVE' AND NOT project.deleted
+    """
+)
+_HEAD = text(
+    "SELECT project_id, class_id, neg_priority, job_id, since FROM ready "
+    "WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :number"
+)
+# The rows are locked inside of a materialized expression, so that no plan locks more than it returns.
+_HEADS_POSTGRESQL = text(
+    """
+    WITH head AS MATERIALIZED (
+        SELECT found.* FROM unnest(
+            CAST(:projects AS bigint[]), CAST(:classes AS bigint[]), CAST(:numbers AS bigint[]),
+            CAST(:priorities AS bigint[]), CAST(:jobs AS bigint[])
+        ) AS line (project_id, class_id, number, neg_priority, job_id)
+        JOIN project ON project.id = line.project_id AND project.status = 'ACTIVE' AND NOT project.deleted
+        CROSS JOIN LATERAL (
+            SELECT r.project_id, r.class_id, r.neg_priority, r.job_id, r.since FROM ready AS r
+            WHERE r.project_id = line.project_id AND r.class_id = line.class_id
+            AND (r.neg_priority, r.job_id) >= (line.neg_priority, line.job_id)
+            ORDER BY r.neg_priority, r.job_id LIMIT line.number FOR UPDATE SKIP LOCKED
+        ) AS found
+    )
+    SELECT * FROM head ORDER BY project_id, class_id, neg_priority, job_id
+    """
+)
+
+
+@frozen
+class Head:
+    """The head of one line, and which line it is."""
+
+    key: Key
+    line: Line
+
+
+@frozen
+class _Wanted:
+    key: Key
+    requirement: Requirement
+    number: int
+
+
+def enter(tx: Transaction, stands: Sequence[Stand], since: int) -> None:
+    """Bring jobs into their lines; ``since`` is the present in microseconds."""
+    tx.insert(READY, (*_KEYS, "since"), [(*stand, since) for stand in stands])
+    if tx.recall is not None:
+        tx.recall.entered(stands)
+
+
+def change(tx: Transaction, stands: Sequence[tuple[Stand, Stand]]) -> None:
+    """Bring ready jobs from one stand to another; they have waited as long as before."""
+    tx.update(READY, _KEYS[:3], _KEYS, [(*new[:3], *old) for old, new in stands])
+    if tx.recall is not None:
+        tx.recall.entered(new for _, new in stands)
+
+
+def leave(tx: Transaction, stands: Sequence[Stand]) -> None:
+    """Take jobs out of their lines."""
+    tx.delete(READY, _KEYS, stands)
+
+
+def heads(tx: Transaction, offer: Offer, project_ids: tuple[int, ...] | None) -> list[Head]:
+    """Return each line whose jobs fit what the client has, with as many of them as could be claimed."""
+    known = None if tx.recall is None else tx.recall.lines(project_ids)
+    if known is not None:
+        wanted = _wanted(known, offer)
+        found = _read(tx, wanted, from_first=True)
+        if found and [len(head.line.jobs) for head in found] == [each.number for each in wanted]:
+            return found
+    known = [KnownLine((row.project_id, row.class_id), row.requirement) for row in _look(tx, project_ids)]
+    found = _read(tx, _wanted(known, offer), from_first=False)
+    if tx.recall is not None:
+        tx.recall.remember(project_ids, known)
+        for head in found:
+            tx.recall.found(head.key, (-head.line.jobs[0].priority, head.line.jobs[0].job_id))
+    return found
+
+
+def _wanted(lines: Sequence[KnownLine], offer: Offer) -> list[_Wanted]:
+    total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
+    wanted = []
+    for line in sorted(lines, key=lambda line: line.key):
+        requirement = requirement_of(line.requirement)
+        if total.find(requirement) is not None:
+            wanted.append(_Wanted(line.key, requirement, min(offer.limit, at_most(requirement, offer) + 1)))
+    return wanted
+
+
+def at_most(requirement: Requirement, offer: Offer) -> int:
+    """Return a number of jobs with this requirement that is never exceeded by those that fit what is free."""
+    found, free = offer.limit, offer.free
+    if requirement.cpu and not offer.ignore_cpu:
+        found = min(found, free.cpu // requirement.cpu)
+    if requirement.memory and free.memory is not None:
+        found = min(found, free.memory // requirement.memory)
+    if requirement.accelerator_millis and not offer.ignore_accelerators:
+        found = min(found, sum(device.free for device in free.devices) // requirement.accelerator_millis)
+    return found
+
+
+def _look(tx: Transaction, project_ids: tuple[int, ...] | None) -> Iterator[Row[Any]]:
+    if project_ids is not None and len(project_ids) <= FEW_PROJECTS:
+        for project_id in dict.fromkeys(project_ids):
+            yield from tx.all(_LINES_OF, project=project_id)
+        return
+    for row in tx.all(_LINES):
+        if project_ids is None or row.project_id in project_ids:
+            yield row
+
+
+def _read(tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool) -> list[Head]:
+    jobs: defaultdict[Key, list[ReadyJob]] = defaultdict(list)
+    for row in _rows(tx, wanted, from_first=from_first):
+        ready = ReadyJob(job_id=row.job_id, priority=-row.neg_priority, since=from_micros(row.since))
+        jobs[row.project_id, row.class_id].append(ready)
+    return [
+        Head(each.key, Line(requirement=each.requirement, jobs=jobs[each.key])) for each in wanted if each.key in jobs
+    ]
+
+
+def _rows(tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool) -> Iterator[Row[Any]]:
+    if not wanted:
+        return
+    if tx.recall is None:
+        for each in wanted:
+            project_id, class_id = each.key
+            yield from tx.all(_HEAD, **{"project": project_id, "class": class_id, "number": each.number})
+        return
+    firsts = [tx.recall.first(each.key) if from_first else BEGINNING for each in wanted]
+    yield from tx.all(
+        _HEADS_POSTGRESQL,
+        projects=[each.key[0] for each in wanted],
+        classes=[each.key[1] for each in wanted],
+        numbers=[each.number for each in wanted],
+        priorities=[neg_priority for neg_priority, _ in firsts],
+        jobs=[job_id for _, job_id in firsts],
+    )
