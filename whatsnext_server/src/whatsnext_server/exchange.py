@@ -41,7 +41,6 @@ class Exchange:
         attempts gets the same ones.
         """
         request = self.request
-        writer.client(self.client_id)
         writer.heartbeat(self.client_id, now)
         gone: list[tuple[int, int]] = []
         if request.adopted:

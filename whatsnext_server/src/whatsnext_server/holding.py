@@ -21,7 +21,7 @@ async def answer_sync(services: Services, request: Request, exchange: Exchange) 
     services.room.enter(seat)
     try:
         response = await services.write(exchange.first)
-        _tell(services, message)
+        _tell(services, message, response)
         if not _has_news(services, session, message, response):
             response = await _hold(services, request, exchange, seat, response)
     finally:
@@ -62,11 +62,13 @@ async def _watch(request: Request, seat: Seat) -> None:
     seat.wake(Wake.END)
 
 
-def _tell(services: Services, message: SyncRequest) -> None:
-    """Tell others what the reported ends may have made possible."""
-    if message.ended or message.released:
-        services.housekeeper.wake()
-        services.room.jobs(None)
+def _tell(services: Services, message: SyncRequest, response: SyncResponse) -> None:
+    """Tell others what the reported ends may have made possible: at most as much as is waiting now."""
+    if not message.ended and not message.released:
+        return
+    services.housekeeper.wake(urgent=not all(end.succeeded for end in message.ended))
+    for project_id in message.project_ids or (None,):
+        services.room.jobs(project_id, response.num_pending)
 
 
 __all__ = ["answer_sync"]

@@ -22,7 +22,9 @@ QUICK: Final = 0.01
 SLOW: Final = 0.04
 """Seconds: a step that takes less is followed by a larger one, one that takes more by a smaller one."""
 GAP: Final = 0.005
-"""Seconds between two steps that were asked for, at least, so that bursts are gathered."""
+LONGEST_GAP: Final = 0.25
+"""Seconds between two steps that were asked for, at least, so that bursts are gathered: growing while there was nothing
+to do, and shortest again once there was."""
 TICK: Final = 1.0
 """Seconds between two looks for what other servers did."""
 PRUNED: Final = 500
@@ -41,6 +43,8 @@ class Housekeeper:
         self._writer = writer
         self._room = room
         self._due = asyncio.Event()
+        self._urgent = False
+        self._gap = GAP
         self._limit = FEWEST * 4
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -58,8 +62,9 @@ class Housekeeper:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    def wake(self) -> None:
-        """Tell that something may be due now."""
+    def wake(self, *, urgent: bool = True) -> None:
+        """Tell that something may be due now; what is not urgent often comes to nothing."""
+        self._urgent = self._urgent or urgent
         self._due.set()
 
     async def _settle(self) -> None:
@@ -68,13 +73,14 @@ class Housekeeper:
             try:
                 async with asyncio.timeout(pause):
                     await self._due.wait()
-                    await asyncio.sleep(GAP)
+                    await asyncio.sleep(GAP if self._urgent else self._gap)
             except TimeoutError:
                 pass
 
     async def _step(self) -> float:
         """Settle one step and return the seconds until the next one."""
         self._due.clear()
+        self._urgent = False
         limit = self._limit
         try:
             settled, now, took = await self._writer.write(lambda writer, now: _settle(writer, now, limit))
@@ -84,6 +90,7 @@ class Housekeeper:
         except Exception:  # noqa: BLE001  # logged, and tried again: without it leases would never lapse
             _log.exception("Housekeeping failed and will try again")
             return self._settings.reap_seconds
+        self._gap = GAP if settled.steps else min(LONGEST_GAP, self._gap * 2)
         if settled.steps:
             self._room.jobs(None)
             self._room.orders()
