@@ -25,7 +25,7 @@ from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
 
 S = JobStatus
-LEGAL = [(old, new) for old, news in REQUESTS.items() for new in news]
+LEGAL = [(old, new) for old, news in REQUESTS.items() for new in S if new in news]
 ILLEGAL = [(old, new) for old in S for new in S if old is not new and (old, new) not in LEGAL]
 
 
