@@ -186,12 +186,28 @@ def test_up_starts_a_server_and_a_worker_and_ctrl_c_stops_both(nobody: Shell) ->
     assert list((nobody.folder / ".data").rglob("*.db")), "the queue is in the user's data directory"
 
 
+def servers_of(process: Daemon) -> list[psutil.Process]:
+    """The servers that a process has started."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if any(word.endswith("whatsnext-server") for word in child.cmdline())]
+
+
+def test_no_server_is_left_when_up_is_killed(nobody: Shell) -> None:
+    log = nobody.folder / "up.log"
+    argv = [PROGRAM, "up", "--port", "0", "--cpus", "1"]
+    with Daemon(argv, log, env={**clean_environment(), **nobody.settings}, cwd=nobody.folder) as up:
+        wait_until(lambda: "Worker " in log.read_text() or not up.alive(), 60, "server and worker are up")
+        (server,) = servers_of(up)
+        up.kill()
+    wait_until(lambda: not server.is_running(), 60, "the server has ended")
+
+
 def test_up_ends_when_its_server_dies(nobody: Shell) -> None:
     log = nobody.folder / "up.log"
     argv = [PROGRAM, "up", "--port", "0", "--cpus", "1"]
     with Daemon(argv, log, env={**clean_environment(), **nobody.settings}, cwd=nobody.folder) as up:
         wait_until(lambda: "Worker " in log.read_text() or not up.alive(), 60, "server and worker are up")
-        (server,) = psutil.Process(up.pid).children()
+        (server,) = servers_of(up)
         server.kill()
         assert up.process.wait(60) == 1
     assert "Error: The server ended by itself" in log.read_text()

@@ -16,6 +16,13 @@ from typing import Final, Self
 from whatsnext_core.errors import ConfigurationError, WhatsNextError
 
 PROGRAM: Final = "whatsnext-server"
+GUARD: Final = """\
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Runs a program that Linux asks to end (SIGTERM) when its parent has died, however that came."""
 START_PATIENCE: Final = 60.0
 """Seconds that a server may take to open its database and listen."""
 STOP_PATIENCE: Final = 30.0
@@ -60,8 +67,13 @@ class LocalServer:
         return self._process is not None and self._process.poll() is None
 
     def __enter__(self) -> Self:
+        guard = [sys.executable, "-I", "-S", "-c", GUARD, str(os.getpid())] if sys.platform == "linux" else []
         self._process = subprocess.Popen(
-            self._argv, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), start_new_session=True, close_fds=True
+            [*guard, *self._argv],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),
+            start_new_session=True,
+            close_fds=True,
         )
         try:
             self.port = self._wait_for_port(self._process)
