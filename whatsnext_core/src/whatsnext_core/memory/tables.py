@@ -224,7 +224,7 @@ def _request(attempt: Attempt | None) -> tuple[str, int] | None:
 
 
 class Events(Table[int, Event]):
-    """Events by number, and by job."""
+    """Events by number, job and project. They come and go, and never change."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
@@ -233,9 +233,9 @@ class Events(Table[int, Event]):
         self.of_project = Groups[int, int]()
 
     def _moved(self, key: int, old: Event | None, new: Event | None) -> None:
-        if old is None:
-            self.ids.add(key)
-        elif new is None:
+        if new is None:
             self.ids.remove(key)
+        else:
+            self.ids.add(key)
         self.of_job.move(key, old.job_id if old else None, new.job_id if new else None)
         self.of_project.move(key, old.project_id if old else None, new.project_id if new else None)

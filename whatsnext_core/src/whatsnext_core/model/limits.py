@@ -44,7 +44,10 @@ _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 def shorten(value: object, length: int = 60) -> str:
     """Return ``value`` as it may stand in a message: its repr, cut to ``length`` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a number of so many digits that Python refuses to write it
+        text = f"<{type(value).__name__} too long to write>"
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
@@ -77,7 +80,7 @@ def check_text(value: str, what: str) -> str:
 def check_id(value: int, what: str) -> int:
     """Return ``value`` if it can be an id: 1 to 2**63 - 1."""
     if not 1 <= value <= MAX_ID:
-        raise InvalidError(f"The {what} {value} is out of range; ids go from 1 to {MAX_ID}.")
+        raise InvalidError(f"The {what} {shorten(value)} is out of range; ids go from 1 to {MAX_ID}.")
     return value
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Self
 
 from whatsnext_core.errors import InvalidError
+from whatsnext_core.model.limits import shorten
 
 
 class ReadInAnyCase(StrEnum):
@@ -22,12 +24,12 @@ class ReadInAnyCase(StrEnum):
             if member.value.casefold() == text.casefold():
                 return member
         expected = ", ".join(member.value for member in cls)
-        raise InvalidError(f"{text!r} is not a {cls.noun()}; use one of {expected}.")
+        raise InvalidError(f"{shorten(text)} is not a {cls.noun()}; use one of {expected}.")
 
     @classmethod
     def noun(cls) -> str:
-        """Return what a member is called in a sentence."""
-        return "value"
+        """Return what a member is called in a sentence: the name of the class as words."""
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", cls.__name__).lower()
 
 
 class JobStatus(ReadInAnyCase):
@@ -47,11 +49,6 @@ class JobStatus(ReadInAnyCase):
     """A person cancelled it, and it is confirmed that it does not run."""
     BLOCKED = "BLOCKED"
     """A dependency ended in such a way that the job can never run."""
-
-    @classmethod
-    def noun(cls) -> str:
-        """Return what a member is called in a sentence."""
-        return "job status"
 
     @property
     def is_final(self) -> bool:
@@ -85,11 +82,6 @@ class AttemptStatus(ReadInAnyCase):
     LOST = "LOST"
     """Its lease lapsed, or its job was taken from it; what it reports later changes nothing."""
 
-    @classmethod
-    def noun(cls) -> str:
-        """Return what a member is called in a sentence."""
-        return "attempt status"
-
     @property
     def is_live(self) -> bool:
         """Whether the attempt still holds its job."""
@@ -120,11 +112,6 @@ class Cause(ReadInAnyCase):
     ENGINE = "engine"
     """The engine refused the job or could not start it."""
 
-    @classmethod
-    def noun(cls) -> str:
-        """Return what a member is called in a sentence."""
-        return "cause"
-
 
 class Condition(ReadInAnyCase):
     """What a dependency must do for the job behind it to run."""
@@ -145,8 +132,3 @@ class ProjectStatus(ReadInAnyCase):
 
     ACTIVE = "ACTIVE"
     ARCHIVED = "ARCHIVED"
-
-    @classmethod
-    def noun(cls) -> str:
-        """Return what a member is called in a sentence."""
-        return "project status"

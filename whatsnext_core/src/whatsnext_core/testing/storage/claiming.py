@@ -43,7 +43,7 @@ class ClaimScenarios(StorageFixtures):
         assert story.claim(cpu=100) == []
 
     def test_claim_writes_attempt_fence_and_lease(self, story: Story) -> None:
-        """C02 (Writer.claim): as the client gets them and as everybody sees them."""
+        """C02 (Writer.claim, Reader.attempts): as the client gets them and as everybody sees them."""
         task = story.task(cpu=2, memory=1_000)
         job = story.job(task)
         client = story.client()

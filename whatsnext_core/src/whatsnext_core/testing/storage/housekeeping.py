@@ -230,7 +230,7 @@ class HousekeepingScenarios(StorageFixtures):
         assert again.job(again.read(lambda reader: reader.task(task.id))) > waiting
 
     def test_closed_storage_says_so(self, story: Story) -> None:
-        """T06 (Storage.check, close): and an open one answers and knows the time."""
+        """T06 (Storage.check, clock, close): and an open one answers and knows the time."""
         story.storage.check()
         assert story.storage.clock().utcoffset() == timedelta(0)
         assert story.storage.clock().tzinfo is UTC
@@ -268,7 +268,7 @@ class HousekeepingScenarios(StorageFixtures):
         assert story.see(high).exit_code == 2**32 - 1
 
     def test_values_are_copied_as_json(self, story: Story) -> None:
-        """X03 (model.limits.dump_parameters): a tuple comes back as a list; what happens to a value later is no matter."""
+        """X03 (model.limits.dump_parameters): a tuple comes back as a list; later changes of a value are no matter."""
         inner: list[int] = []
         parameters = {"pair": (1, (2.0, None)), "inner": inner}
         job = story.job(story.task(options={"x": (1,)}), parameters=parameters)

@@ -25,7 +25,7 @@ class ProjectScenarios(StorageFixtures):
     """P: projects and tasks."""
 
     def test_project_is_read_back_by_id_and_name(self, story: Story) -> None:
-        """P01 (Writer.create_project): what was created is what is read."""
+        """P01 (Writer.create_project, Reader.project, project_named): what was created is what is read."""
         project = story.project("Grüße 🚀")
         assert (project.name, project.description) == ("Grüße 🚀", "about Grüße 🚀")
         assert (project.status, project.created_at, project.updated_at) == (ProjectStatus.ACTIVE, story.now, story.now)
@@ -98,6 +98,22 @@ class ProjectScenarios(StorageFixtures):
             assert story.settle().next_at is None
         assert story.project("doomed").id != project.id
 
+    def test_other_things_go_on_while_a_deleted_project_is_cleared_away(self, story: Story) -> None:
+        """P14 (Writer.delete_project, delete_client): its client goes before it; batches of others stay open."""
+        task, other = story.task("task"), story.task("other")
+        story.job(task)
+        kept = story.job(other)
+        doomed, batch = story.open(task), story.open(other)
+        story.submit(JobSpec(name="job", task_id=task.id), submission=doomed)
+        story.client()
+        story.claim()
+        story.write(lambda writer: writer.delete_project(task.project_id))
+        story.write(lambda writer: writer.delete_client("worker", story.now))
+        story.settle()
+        assert (story.found(), story.ready()) == ([kept], [kept])
+        story.publish(batch)
+        assert story.settle().next_at is None
+
     def test_unknown_projects_are_not_found(self, story: Story) -> None:
         """P06 (Writer): every method that names a project says so."""
         spec = JobSpec(name="job", task_id=1)
@@ -115,7 +131,7 @@ class ProjectScenarios(StorageFixtures):
                 story.write(act)
 
     def test_task_is_read_back_whole(self, story: Story) -> None:
-        """P07 (Writer.create_task): every field."""
+        """P07 (Writer.create_task, Reader.task, task_named): every field."""
         project, spec = story.project(), full_spec("full")
         task = story.write(lambda writer: writer.create_task(project.id, spec, story.now))
         assert (task.project_id, task.created_at, task.updated_at) == (project.id, story.now, story.now)

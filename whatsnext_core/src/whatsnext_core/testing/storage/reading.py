@@ -135,7 +135,7 @@ class ReadingScenarios(StorageFixtures):
         assert story.read(lambda reader: reader.client("a-1_Z")) == again
 
     def test_client_changes_in_any_subset_of_its_fields(self, story: Story) -> None:
-        """K02 (Writer.update_client): and is heard of only by its heartbeat."""
+        """K02 (Writer.update_client, heartbeat): and is heard of only by its heartbeat."""
         client = story.client(cpu=4)
         story.tick(1)
         changed = story.change_client(entity="e", description="d", available_cpu=8, available_accelerators=1)

@@ -24,7 +24,7 @@ class SubmissionScenarios(StorageFixtures):
     """S: new jobs."""
 
     def test_job_is_read_back_whole(self, story: Story) -> None:
-        """S01 (Writer.submit): every field, the parameters in their order; with one event."""
+        """S01 (Writer.submit, Reader.job): every field, the parameters in their order; with one event."""
         task = story.task()
         parent = story.job(task, name="parent")
         parameters = {"z": 1, "a": 1.0, "list": [True, None, {"x": "ü"}], "1": "text"}
@@ -279,6 +279,8 @@ class SubmissionScenarios(StorageFixtures):
         story.write(lambda writer: writer.delete_project(task.project_id))
         with pytest.raises(NotFoundError):
             story.publish(late)
+        story.discard(foreign)
+        assert story.settle().next_at is None
 
     def test_abandoned_batch_is_discarded_in_time(self, story: Story) -> None:
         """S13 (Writer.settle): after SUBMISSION_LASTS."""

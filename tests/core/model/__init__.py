@@ -1,0 +1,1 @@
+"""The things that are kept, and the bounds of their values."""
