@@ -16,13 +16,14 @@ class Spy:
 
     statements: list[str] = field(factory=list)
     plans: dict[str, list[str]] = field(factory=dict)
+    parameters: dict[str, Any] = field(factory=dict)
 
     def hear(self, connection: Connection, statement: str, parameters: Any, *, many: bool) -> None:
         """Take in a statement before it runs."""
         self.statements.append(statement)
         if statement in self.plans or statement.lstrip().startswith(ASIDE):
             return
-        first = parameters[0] if many else parameters
+        first = self.parameters[statement] = parameters[0] if many else parameters
         words = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
         cursor = connection.connection.cursor()
         cursor.execute(f"{words} {statement}", first)

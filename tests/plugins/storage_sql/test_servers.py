@@ -10,8 +10,10 @@ import pytest
 
 from tests.plugins.storage_sql.invariants import check_invariants
 from tests.plugins.storage_sql.serving import at_once, claim, finish, write
+from tests.plugins.storage_sql.spying import spying
+from tests.support import wait_until
 from whatsnext_core.errors import StorageError, TransientStorageError
-from whatsnext_core.model import Condition, JobSpec, JobStatus, RetryPolicy, TaskSpec
+from whatsnext_core.model import Condition, JobChanges, JobSpec, JobStatus, RetryPolicy, TaskSpec
 from whatsnext_core.storage import JobQuery, Page, Storage, Writer
 from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.config import SQLConfig
@@ -70,7 +72,7 @@ def test_every_job_is_given_exactly_once(servers: tuple[SQLStorage, SQLStorage],
 def test_every_edge_is_respected(servers: tuple[SQLStorage, SQLStorage], sql_url: str) -> None:
     story = Story(servers[0])
     task = story.task()
-    ids = story.reserve(200)
+    ids = story.reserve(120)
     parents = {job: [ids[place - back] for back in (1, 7, 20) if place >= 20] for place, job in enumerate(ids)}
     story.submit(
         *(
@@ -93,7 +95,7 @@ def test_every_edge_is_respected(servers: tuple[SQLStorage, SQLStorage], sql_url
 
     at_once(*(partial(work, storage, f"s{place}") for place, storage in enumerate(servers)))
     assert early == []
-    assert statuses(servers[0], task.project_id) == {S.COMPLETED: 200}
+    assert statuses(servers[0], task.project_id) == {S.COMPLETED: 120}
     check_invariants(sql_url)
 
 
@@ -222,6 +224,36 @@ def test_batch_is_published_while_its_parents_end(servers: tuple[SQLStorage, SQL
         children = reader.jobs(JobQuery(statuses={S.PENDING, S.QUEUED}))
     assert len(children) + statuses(one, task.project_id).get(S.COMPLETED, 0) == 60
     check_invariants(sql_url)
+
+
+def test_job_that_another_server_brings_back_is_found(servers: tuple[SQLStorage, SQLStorage]) -> None:
+    one, other = servers
+    story = Story(one)
+    first, *_ = story.jobs(story.task(), 20)
+    assert first in [each.job.id for each in claim(one, "s")]
+    write(other, lambda writer: writer.update_job(first, JobChanges(status=S.PENDING), other.clock()))
+    again = wait_until(lambda: [each for each in claim(one, "s", limit=1) if each.job.id == first])
+    assert again[0].fence == 2
+
+
+def test_dead_rows_that_an_old_snapshot_keeps_are_not_searched(migrated_postgresql_url: str, open_url: Open) -> None:
+    storage = open_url(migrated_postgresql_url)
+    story = Story(storage)
+    task = story.task()
+    story.submit(*(JobSpec(name="j", task_id=task.id) for _ in range(3_000)))
+    with psycopg.connect(migrated_postgresql_url) as old:
+        old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        old.execute("SELECT count(*) FROM ready")
+        for _ in range(29):
+            claim(storage, "s", limit=100)
+        with spying() as spy:
+            claim(storage, "s", limit=10)
+        (head,) = [statement for statement in spy.statements if "LATERAL" in statement]
+        with psycopg.connect(migrated_postgresql_url) as looking:
+            plan = looking.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {head}", spy.parameters[head]).fetchone()
+        old.rollback()
+    assert plan is not None
+    assert plan[0][0]["Plan"]["Shared Hit Blocks"] < 35
 
 
 def cut_connections(url: str) -> None:
