@@ -1,0 +1,1 @@
+"""The Run:ai formatter."""
