@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import cattrs
+
 from whatsnext_client.backoff import Backoff
 from whatsnext_client.engine.ledger import Ledger, News
 from whatsnext_client.engine.records import Held
@@ -22,6 +24,7 @@ from whatsnext_client.errors import (
 from whatsnext_client.rest import Rest
 from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError, WhatsNextError
+from whatsnext_core.model import Task
 from whatsnext_core.sync import SyncRequest, SyncResponse
 
 _log = logging.getLogger(__name__)
@@ -30,9 +33,10 @@ ANSWER_WITHIN: Final = 15.0
 """Seconds that the server may take beyond the time that it may hold a request."""
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two tries while the server is away."""
+REMEMBERED_TASKS: Final = 1000
+"""Tasks that are not read again."""
 PASSING: Final = (ServerUnreachableError, ServerFaultError, RateLimitError, UnexpectedAnswerError, AccessError)
 """What may be over at the next try."""
-_CONVERTER: Final = ignoring_extra_keys(SyncResponse)
 
 
 class Exchange:
@@ -71,6 +75,7 @@ class Exchange:
         self._on_given_up = on_given_up
         self._on_fatal = on_fatal
         self._on_outage = on_outage
+        self._converter = _make_converter()
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._guard, args=(loop,), name=f"whatsnext-{name}", daemon=True)
@@ -145,7 +150,7 @@ class Exchange:
     def _ask(self, body: Mapping[str, Any], timeout: float) -> SyncResponse:
         answer = self._rest.sync(self._client_id, body, timeout=timeout)
         try:
-            return from_json(answer, SyncResponse, what="the server's answer", converter=_CONVERTER)
+            return from_json(answer, SyncResponse, what="the server's answer", converter=self._converter)
         except InvalidError as error:
             raise UnexpectedAnswerError(str(error)) from error
 
@@ -174,3 +179,21 @@ class Exchange:
         if self.failing_since is not None:
             _log.warning("The server answers again after %.0f seconds", time.monotonic() - self.failing_since)
             self.failing_since = None
+
+
+def _make_converter() -> cattrs.Converter:
+    """Return what reads answers. Most jobs of a batch are of one task, which is read once."""
+    converter = ignoring_extra_keys(SyncResponse)
+    read = converter.get_structure_hook(Task)
+    known: dict[tuple[Any, Any], Task] = {}
+
+    def read_task(data: Any, kind: type[Task]) -> Task:
+        key = (data.get("id"), data.get("updated_at"))
+        if key not in known:
+            if len(known) >= REMEMBERED_TASKS:
+                known.clear()
+            known[key] = read(data, kind)
+        return known[key]
+
+    converter.register_structure_hook(Task, read_task)
+    return converter

@@ -94,7 +94,13 @@ class StateFolder:
 
     def discard(self, key: str) -> None:
         """Delete the scratch directory of an attempt."""
-        shutil.rmtree(self.attempts / key, ignore_errors=True)
+        path = self.attempts / key
+        try:
+            for file in path.iterdir():
+                file.unlink()
+            path.rmdir()
+        except OSError:  # there are folders in it, or somebody still writes into it
+            shutil.rmtree(path, ignore_errors=True)
 
     def discard_others(self, keys: Iterable[str]) -> None:
         """Delete all scratch directories but those of these attempts."""

@@ -114,12 +114,14 @@ class Held:
     """The report that it runs."""
     running: bool = False
     """Whether it runs, rather than wait in the engine's queue."""
+    waited: bool = False
+    """Whether it waited in the engine's queue before."""
     told: bool = False
     """Whether the server knows that it runs."""
     since: float = 0.0
     """When it came into its present stage, by the monotonic clock."""
     started: float | None = None
-    """When it began to run, by the monotonic clock."""
+    """When it began to run, or was handed to the engine if that is not known yet, by the monotonic clock."""
     started_at: float = 0.0
     """The same by the clock of this machine, in seconds since 1970."""
     lease_until: float = 0.0
@@ -213,13 +215,9 @@ class Held:
     @property
     def deadline(self) -> float | None:
         """When it must be ended, by the monotonic clock; None if it may go on, or is being ended already."""
-        if self.started is None or self.timeout is None or self.stopping is not None:
+        if self.started is None or self.timeout is None or self.stopping is not None or not self.running:
             return None
         return self.started + self.timeout
-
-    def runs_since(self, now: float, clock: float) -> None:
-        """Note that it runs, since ``now`` by the monotonic clock, which is ``clock`` by that of the machine."""
-        self.running, self.started, self.started_at = True, now, clock
 
     def record(self, formatter: str) -> Record:
         """Return what is kept of it on disk."""
@@ -232,7 +230,7 @@ class Held:
             signal=self.signal,
             grace=self.grace,
             timeout=self.timeout,
-            started_at=self.started_at,
+            started_at=self.started_at if self.running else 0.0,
             handle=self.handle,
             logs={stream: str(path) for stream, path in self.logs.items()},
             result_file=None if self.result_file is None else str(self.result_file),

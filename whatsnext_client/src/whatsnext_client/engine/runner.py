@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from whatsnext_client.engine.ends import end_of, failure
@@ -78,11 +78,11 @@ class Runner:
             words = f"{error}" if isinstance(error, WhatsNextError) else f"{type(error).__name__}: {error}"
             return failure(held, Cause.ENGINE, f"{name} could not start it: {words}")
         held.logs = dict(zip(STREAMS, (files.stdout, files.stderr), strict=True))
+        held.started, held.started_at = time.monotonic(), time.time()
         self.live[held.key] = held
-        if self.descriptors() and self._state(held) is not ExecutionState.WAITING:
-            held.runs_since(time.monotonic(), time.time())
-        self._look_soon(FASTEST_POLL)
-        self.remember(held)
+        if not self.descriptors():
+            self.remember(held)
+            self._look_soon()
         return None
 
     def adopt(self, record: Record, held: Held) -> AttemptEnd | None:
@@ -145,17 +145,15 @@ class Runner:
         if not self._announces and now < self._next_poll:
             return []
         ended = []
-        for key, execution in self._poll(self.live).items():
+        for key, execution in self._poll().items():
             held_now = self.live.get(key)
             if held_now is None:
                 continue
             if execution.state is ExecutionState.ENDED:
                 del self.live[key]
                 ended.append((held_now, end_of(held_now, execution)))
-            elif execution.state is ExecutionState.RUNNING and not held_now.running:
-                held_now.runs_since(now, time.time())
-                self._on_running(held_now)
-                self.remember(held_now)
+            else:
+                self._note(held_now, execution.state, now)
         self._schedule(now, progress=bool(ended))
         return ended
 
@@ -195,21 +193,27 @@ class Runner:
         held.result_file = result_file(context)
         return self._surroundings.complete(self._engine.prepare(context), context)
 
-    def _poll(self, attempts: Mapping[str, Held]) -> dict[str, Execution]:
-        handles: dict[str, Handle] = {key: held.handle for key, held in attempts.items() if held.handle is not None}
+    def _poll(self) -> dict[str, Execution]:
+        handles: dict[str, Handle] = {key: held.handle for key, held in self.live.items() if held.handle is not None}
         try:
             return dict(self._engine.poll(handles))
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             self._complain("The engine does not say how the jobs stand: %s: %s", type(error).__name__, error)
             return {}
 
-    def _state(self, held: Held) -> ExecutionState | None:
-        execution = self._poll({held.key: held}).get(held.key)
-        return None if execution is None else execution.state
+    def _note(self, held: Held, state: ExecutionState, now: float) -> None:
+        """Note whether an attempt runs, or waits in the engine's queue; the time that it may run begins after that."""
+        if state is ExecutionState.WAITING and not held.running:
+            held.waited = True
+        elif state is ExecutionState.RUNNING and not held.running:
+            if held.waited or held.started is None:
+                held.started, held.started_at = now, time.time()
+            held.running = True
+            self._on_running(held)
+            self.remember(held)
 
-    def _look_soon(self, pause: float = 0.0) -> None:
-        self._interval = FASTEST_POLL
-        self._next_poll = min(self._next_poll, time.monotonic() + pause) if self.live else 0.0
+    def _look_soon(self) -> None:
+        self._interval, self._next_poll = FASTEST_POLL, 0.0
 
     def _schedule(self, now: float, *, progress: bool) -> None:
         """Set when to look again if nothing happens."""

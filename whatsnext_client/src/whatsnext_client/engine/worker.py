@@ -7,10 +7,8 @@ import queue
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
-
-from attrs import evolve, frozen
 
 from whatsnext_client.engine.adoption import Legacy, take_over
 from whatsnext_client.engine.emptiness import may_get_work
@@ -20,6 +18,7 @@ from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.ledger import Ledger, News
 from whatsnext_client.engine.logs import LogUploader
 from whatsnext_client.engine.naming import learn_project
+from whatsnext_client.engine.plan import WorkPlan
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import covers
 from whatsnext_client.engine.runner import Runner
@@ -29,9 +28,8 @@ from whatsnext_client.errors import ServerUnreachableError
 from whatsnext_client.rest import Rest
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.formatting import Engine
-from whatsnext_core.model import AttemptEnd, Capacity, Cause
-from whatsnext_core.model.limits import MAX_CPU
-from whatsnext_core.resources import give_back, numbered_devices, take
+from whatsnext_core.model import AttemptEnd, Cause
+from whatsnext_core.resources import give_back, take
 from whatsnext_core.sync import MAX_WAIT, Order, OrderKind
 
 _log = logging.getLogger(__name__)
@@ -42,41 +40,8 @@ MARGIN: Final = 1.0
 """Seconds before the end of a lease from which on no job is started under it."""
 SHORTEST_HOLD: Final = 0.1
 """Seconds that a request is held at least."""
-PRETENDED: Final = 64
-"""Accelerators that jobs may need at most of a worker that takes them whatever they need."""
 HARDEN_AFTER: Final = 5.0
 """Seconds of an outage after which what is spooled is made safe from a power cut."""
-
-
-@frozen(kw_only=True)
-class WorkPlan:
-    """What a worker shall do."""
-
-    total: Capacity
-    """What it offers."""
-    project_names: Mapping[int, str]
-    """The projects whose jobs it takes, id to name; empty for all."""
-    run_forever: bool = False
-    """Whether it waits for more when the queue is empty."""
-    poll_interval: float = 5.0
-    """Seconds between two looks whether a queue with nothing for this worker is worth waiting for."""
-    use_resource_filter: bool = True
-    """Whether jobs are taken by what they need; if not, as many at once as there are CPUs."""
-    idle_time: float | None = None
-    """Seconds without a job after which it leaves; None for never."""
-    lifetime: float | None = None
-    """Seconds after which it takes no more jobs; None for never."""
-    patience: float = 300.0
-    """Seconds that it waits for a server that is away, when nothing runs any more and it shall not run for ever."""
-    farewell: float = 10.0
-    """Seconds that it waits for such a server, or for output to be sent, when it leaves."""
-
-    @property
-    def offered(self) -> Capacity:
-        """What the server is told that there is."""
-        if self.use_resource_filter:
-            return self.total
-        return evolve(self.total, cpu=MAX_CPU, memory=None, devices=numbered_devices(PRETENDED))
 
 
 class Worker:

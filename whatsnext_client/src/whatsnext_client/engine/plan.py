@@ -1,0 +1,46 @@
+"""What a worker shall do: which jobs it takes, with what, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import evolve, frozen
+
+from whatsnext_core.model import Capacity
+from whatsnext_core.model.limits import MAX_CPU
+from whatsnext_core.resources import numbered_devices
+
+PRETENDED: Final = 64
+"""Accelerators that jobs may need at most of a worker that takes them whatever they need."""
+
+
+@frozen(kw_only=True)
+class WorkPlan:
+    """What a worker shall do."""
+
+    total: Capacity
+    """What it offers."""
+    project_names: Mapping[int, str]
+    """The projects whose jobs it takes, id to name; empty for all."""
+    run_forever: bool = False
+    """Whether it waits for more when the queue is empty."""
+    poll_interval: float = 5.0
+    """Seconds between two looks whether a queue with nothing for this worker is worth waiting for."""
+    use_resource_filter: bool = True
+    """Whether jobs are taken by what they need; if not, as many at once as there are CPUs."""
+    idle_time: float | None = None
+    """Seconds without a job after which it leaves; None for never."""
+    lifetime: float | None = None
+    """Seconds after which it takes no more jobs; None for never."""
+    patience: float = 300.0
+    """Seconds that it waits for a server that is away, when nothing runs any more and it shall not run for ever."""
+    farewell: float = 10.0
+    """Seconds that it waits for such a server, or for output to be sent, when it leaves."""
+
+    @property
+    def offered(self) -> Capacity:
+        """What the server is told that there is."""
+        if self.use_resource_filter:
+            return self.total
+        return evolve(self.total, cpu=MAX_CPU, memory=None, devices=numbered_devices(PRETENDED))
