@@ -35,7 +35,9 @@ def working(server: Server, folder: Path, project: str, cpus: int) -> Iterator[D
     argv = [str(PROGRAMS / "whatsnext"), "worker", "--forever", "--project", project, "--cpus", str(cpus)]
     argv += ["--port", port, "--state-dir", str(folder / "state")]
     with Daemon(argv, folder / "worker.log", cwd=folder) as daemon:
-        wait_until(lambda: any(server.rest.clients()) or not daemon.alive(), timeout=60, why="the worker has registered")
+        wait_until(
+            lambda: any(server.rest.clients()) or not daemon.alive(), timeout=60, why="the worker has registered"
+        )
         yield daemon
 
 

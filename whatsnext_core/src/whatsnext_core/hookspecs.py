@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pluggy
-from attrs import field, frozen
+from attrs import frozen
 
 from whatsnext_core.formatting.contract import Engine
 from whatsnext_core.notifying import Notifier
@@ -36,7 +36,7 @@ class StorageBackend:
     schemes: tuple[str, ...]
     """URL schemes that it opens ("sqlite")."""
     open: Callable[[str, Any], Storage]
-    """Opens a URL with the structured configuration; creates or upgrades the schema only if the configuration says so."""
+    """Opens a URL with the structured configuration; creates or upgrades the schema only if that says so."""
     config: type | None = None
     """The attrs class of its ``[plugins.<name>]`` section; None if it has no settings."""
     upgrade: Callable[[str, Any], str] | None = None
