@@ -297,6 +297,18 @@ def test_a_worker_leaves_when_it_was_idle_or_has_lived_long_enough(make_client: 
     assert client.work(run_forever=True, lifetime=0.3) == 0
 
 
+def test_a_worker_that_the_server_has_forgotten_registers_again(
+    project: Project, make_client: MakeClient, server: Server
+) -> None:
+    project.create_task("quick", command_template="true")
+    client = make_client()
+    with working(client):
+        assert project.append("before", "quick").wait(30) == "COMPLETED"
+        server.rest.transport.delete(f"/clients/{client.id}")
+        assert project.append("after", "quick").wait(30) == "COMPLETED"
+    assert server.rest.client(client.id)["name"] == "worker"
+
+
 def test_one_client_works_once_at_a_time(make_client: MakeClient) -> None:
     client = make_client()
     with working(client), pytest.raises(WorkerError, match="works already"):

@@ -1,5 +1,7 @@
 """Room, pace, results and ends."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,15 @@ def test_a_wake_that_came_before_the_sleep_is_not_lost() -> None:
     waker.sleep(3600)
     waker.close()
     waker.wake()
+
+
+def test_a_closed_descriptor_does_not_keep_the_loop_spinning() -> None:
+    waker = Waker()
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.close(writer)
+    began = time.monotonic()
+    for _ in range(3):
+        waker.sleep(3600, reader)
+    assert 0.1 < time.monotonic() - began < 60
+    waker.close()

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final, TypeAlias
@@ -42,7 +43,7 @@ class Transport:
         if api_key:
             self._headers["X-API-Key"] = _header_value(api_key)
         self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Parameters | None = None, **options: Any) -> Any:
@@ -154,7 +155,8 @@ class Transport:
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         with self._lock:
-            sessions, self._sessions = self._sessions, []
+            sessions = list(self._sessions)
+            self._sessions.clear()
             self._local = threading.local()
         for session in sessions:
             session.close()
@@ -178,7 +180,7 @@ class Transport:
             session.mount("https://", adapter)
             mine = self._local.session = (os.getpid(), session)
             with self._lock:
-                self._sessions.append(session)
+                self._sessions.add(session)
         return mine[1]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from contextlib import suppress
 from typing import Final
 
 LONGEST: Final = 3600.0
 """Seconds that one sleep lasts at most."""
+BROKEN_PAUSE: Final = 0.05
+"""Seconds that a sleep lasts at least on a descriptor that is closed or broken, which never lets anybody sleep."""
 
 
 class Waker:
@@ -29,7 +32,9 @@ class Waker:
         poll = select.poll()
         for descriptor in (self._reader, *descriptors):
             poll.register(descriptor, select.POLLIN)
-        poll.poll(max(0.0, min(seconds, LONGEST)) * 1000)
+        events = poll.poll(max(0.0, min(seconds, LONGEST)) * 1000)
+        if any(not event & select.POLLIN for _, event in events):
+            time.sleep(BROKEN_PAUSE)
         with suppress(BlockingIOError):
             while len(os.read(self._reader, 4096)) == 4096:  # noqa: PLR2004 - the size that was asked for
                 pass
