@@ -121,6 +121,6 @@ def _discard(tx: Transaction, batch: int, project_id: int, now: datetime, limit:
 
 
 def _end(tx: Transaction, batch: int, project_id: int) -> None:
-    tx.flush()
+    tx.stop_counting(project_id, submission_id=batch)
     tx.run(_UNCOUNT, {"project": project_id, "at": batch})
     tx.run(_END, {"at": batch})

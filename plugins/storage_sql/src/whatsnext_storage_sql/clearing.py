@@ -80,7 +80,7 @@ def _clear_task(tx: Transaction, now: datetime, limit: int) -> int:
     erase(ledger, states, now, tell_children=keep, count=False, keep_events=keep)
     spread(ledger, now)
     if len(states) < limit:
-        tx.flush()
+        tx.stop_counting(task.project_id, task_id=task.id)
         for statement in _END_TASK:
             tx.run(statement, {"id": task.id, "project_id": task.project_id})
     return len(states) + 1
@@ -91,13 +91,13 @@ def _clear_project(tx: Transaction) -> int:
     project = tx.first(_PROJECT)
     if project is None:
         return 0
-    tx.flush()
     last = int(tx.scalar(_LAST_EVENT) or 0)
     if project.cleared_to < last:
         until = min(last, project.cleared_to + EVENTS_AT_ONCE)
         tx.run(_EVENTS, {"id": project.id, "after": project.cleared_to, "until": until})
         tx.run(_ADVANCE, {"at": project.id, "new_cleared_to": until})
         return 1
+    tx.stop_counting(project.id)
     for statement in _END_PROJECT:
         tx.run(statement, {"id": project.id})
     return 1

@@ -61,6 +61,8 @@ _EVENTS = (
     .limit(bindparam("limit"))
 )
 _EVENTS_OF = _EVENTS.where(EVENT.c.project_id == bindparam("project_id"))
+_ANY_HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").limit(1)
+_ANY_GOING = select(TASK.c.id).where(TASK.c.deleted).limit(1)
 _WITH_STATUS = select(COUNTER.c.project_id, COUNTER.c.status).where(COUNTER.c.number > 0).distinct()
 
 
@@ -92,7 +94,8 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
         return _with_edges(tx, tx.all(statement.limit(page.limit).offset(page.skip)))
     if not ranges:
         return []
-    heads = (_in_range(query, *one).limit(page.skip + page.limit).subquery() for one in ranges)
+    plainly = tx.first(_ANY_HIDDEN) is None and tx.first(_ANY_GOING) is None
+    heads = (_in_range(query, *one, plainly=plainly).limit(page.skip + page.limit).subquery() for one in ranges)
     merged = union_all(*(select(head) for head in heads)).subquery()
     statement = select(merged.c.id).order_by(*_order(order, merged.c.id, merged.c.neg_priority))
     ids = [row.id for row in tx.all(statement.limit(page.limit).offset(page.skip))]
@@ -102,23 +105,30 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
 
 def _ranges(tx: Transaction, query: JobQuery) -> list[tuple[int, str]] | None:
     """Return the ranges of ``listing`` that hold what a query asks for; None if the table of jobs serves it better."""
-    if not query.statuses or len(query.statuses) == len(JobStatus) or query.task_id is not None:
+    every = not query.statuses or len(query.statuses) == len(JobStatus)
+    if (every and query.order is not JobOrder.QUEUE) or query.task_id is not None:
         return None
-    wanted = [status.value for status in query.statuses]
+    wanted = [status.value for status in query.statuses or JobStatus]
     statement = _WITH_STATUS.where(COUNTER.c.status.in_(wanted))
     if query.project_id is not None:
         statement = statement.where(COUNTER.c.project_id == query.project_id)
-    found = sorted((row.project_id, row.status) for row in tx.all(statement.limit(MANY_RANGES + 1)))
-    return found if len(found) <= MANY_RANGES else None
+    found = {(row.project_id, row.status) for row in tx.all(statement.limit(MANY_RANGES + 1))}
+    found |= {
+        (project_id, status)
+        for (project_id, _, _, status), change in tx.uncounted(query.project_id)
+        if change > 0 and status in wanted
+    }
+    return sorted(found) if len(found) <= MANY_RANGES else None
 
 
-def _in_range(query: JobQuery, project_id: int, status: str) -> Select[Any]:
+def _in_range(query: JobQuery, project_id: int, status: str, *, plainly: bool) -> Select[Any]:
+    """Select what a query asks for of one range; ``plainly`` if all of it may be seen, so that nothing is joined."""
     number, neg_priority = LISTING.c.job_id, LISTING.c.neg_priority
+    statement = select(number.label("id"), neg_priority.label("neg_priority"))
+    if not plainly or query.name is not None or query.task_name is not None:
+        statement = statement.join(JOB, JOB.c.id == number).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
     return (
-        select(number.label("id"), neg_priority.label("neg_priority"))
-        .join(JOB, JOB.c.id == number)
-        .join(TASK, TASK.c.id == JOB.c.task_id)
-        .where(LISTING.c.project_id == project_id, LISTING.c.status == status, VISIBLE)
+        statement.where(LISTING.c.project_id == project_id, LISTING.c.status == status)
         .where(*_conditions(evolve(query, project_id=None, statuses=()), number))
         .order_by(*_order(query.order, number, neg_priority))
     )

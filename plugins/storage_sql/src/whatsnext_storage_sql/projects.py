@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from whatsnext_core.errors import ConflictError, DuplicateError, NotFoundError
 from whatsnext_core.model import JobStatus, Project, ProjectChanges, ProjectStatus
@@ -19,20 +19,15 @@ from whatsnext_storage_sql.transaction import Transaction
 _ALL = select(PROJECT).where(~PROJECT.c.deleted).order_by(PROJECT.c.id)
 _ONE = _ALL.where(PROJECT.c.id == bindparam("id"))
 _LOCKED = _ONE.with_for_update()
-_SHARED = _ONE.with_for_update(read=True)
+_SHARED = _ONE.with_for_update(read=True, key_share=True)
 _NAMED = _ALL.where(PROJECT.c.name == bindparam("name"))
-_HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").scalar_subquery()
-_COUNTS = (
-    select(COUNTER.c.status, func.sum(COUNTER.c.number).label("total"))
-    .where(
-        COUNTER.c.project_id == bindparam("id"),
-        or_(COUNTER.c.submission_id == 0, COUNTER.c.submission_id.not_in(_HIDDEN)),
-        COUNTER.c.task_id.not_in(
-            select(TASK.c.id).where(and_(TASK.c.project_id == bindparam("id"), TASK.c.deleted)).scalar_subquery()
-        ),
-    )
-    .group_by(COUNTER.c.status)
+_HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published")
+_COUNTED = (
+    select(COUNTER.c.submission_id, COUNTER.c.task_id, COUNTER.c.status, COUNTER.c.number)
+    .where(COUNTER.c.project_id == bindparam("id"))
+    .where(or_(COUNTER.c.submission_id == 0, COUNTER.c.submission_id.not_in(_HIDDEN.scalar_subquery())))
 )
+_GOING = select(TASK.c.id).where(TASK.c.project_id == bindparam("id"), TASK.c.deleted)
 
 
 def project(tx: Transaction, project_id: int) -> Project:
@@ -57,9 +52,16 @@ def projects(tx: Transaction, page: Page, status: ProjectStatus | None) -> Seque
 def counts(tx: Transaction, project_id: int) -> Mapping[JobStatus, int]:
     """Return the numbers of a project's jobs by status."""
     _found(tx.first(_ONE, id=project_id), project_id)
+    going = {row.id for row in tx.all(_GOING, id=project_id)}
     found = dict.fromkeys(JobStatus, 0)
-    for row in tx.all(_COUNTS, id=project_id):
-        found[STATUSES[row.status]] = int(row.total)
+    for row in tx.all(_COUNTED, id=project_id):
+        if row.task_id not in going:
+            found[STATUSES[row.status]] += row.number
+    if tx.holds_back:
+        hidden = {row.id for row in tx.all(_HIDDEN)}
+        for (_, submission_id, task_id, status), change in tx.uncounted(project_id):
+            if submission_id not in hidden and task_id not in going:
+                found[STATUSES[status]] += change
     return found
 
 

@@ -71,7 +71,6 @@ def prune(tx: Transaction, before: datetime, limit: int) -> int:
 
 
 def _prune_events(tx: Transaction, before: datetime) -> None:
-    tx.flush()
     ids = [row.job_id for row in tx.all(_GONE, before=before)]
     if not ids:
         return

@@ -46,7 +46,6 @@ class SQLReader:
 
     def jobs(self, query: JobQuery) -> Sequence[Job]:
         """Return the jobs that the query describes."""
-        self._tx.flush()
         return jobs.jobs(self._tx, query)
 
     def dependencies(self, job_id: int) -> Mapping[int, tuple[str, JobStatus | None]]:
@@ -59,7 +58,6 @@ class SQLReader:
 
     def counts(self, project_id: int) -> Mapping[JobStatus, int]:
         """Return how many jobs of the project there are in each status."""
-        self._tx.flush()
         return projects.counts(self._tx, project_id)
 
     def attempts(self, job_id: int) -> Sequence[Attempt]:

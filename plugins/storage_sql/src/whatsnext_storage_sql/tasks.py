@@ -58,7 +58,7 @@ def tasks(tx: Transaction, page: Page, project_id: int | None) -> Sequence[Task]
 
 def lock_tasks(tx: Transaction, task_ids: Collection[int]) -> Mapping[int, Row[Any]]:
     """Return the rows of those tasks that exist; none of them is deleted before this transaction ends."""
-    rows = tx.all(_MANY.with_for_update(read=True), ids=sorted(task_ids))
+    rows = tx.all(_MANY.with_for_update(read=True, key_share=True), ids=sorted(task_ids))
     return {row.id: row for row in rows}
 
 
@@ -120,8 +120,12 @@ def update_task(tx: Transaction, task_id: int, spec: TaskSpec, now: datetime) ->
 def delete_task(tx: Transaction, task_id: int) -> None:
     """Make a task and its ended jobs unseen; ``clearing`` removes the rows."""
     row = _found(tx.first(_LOCKED, id=task_id), task_id)
-    tx.flush()
     number = int(tx.scalar(_UNENDED, project_id=row.project_id, task_id=task_id) or 0)
+    number += sum(
+        change
+        for (_, _, counted, status), change in tx.uncounted(row.project_id)
+        if counted == task_id and not JobStatus(status).is_final
+    )
     if number:
         raise ConflictError(
             f"Task {row.name!r} has {number} job{'s' * (number > 1)} that {'have' if number > 1 else 'has'} not ended; "

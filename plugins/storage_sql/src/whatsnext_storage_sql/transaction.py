@@ -164,6 +164,25 @@ class Transaction:
         """Change a counter by so many jobs."""
         self._counts.append((key, change))
 
+    def uncounted(self, project_id: int | None) -> Iterator[tuple[CountKey, int]]:
+        """Come to each change of a project's counters (None for all projects) that is not written yet."""
+        return ((key, change) for key, change in self._counts if project_id in {None, key[0]})
+
+    def stop_counting(self, project_id: int, *, submission_id: int | None = None, task_id: int | None = None) -> None:
+        """Drop what is not written yet of counters that go away: of a project, or one batch or task of it."""
+        self._counts[:] = [
+            (key, change)
+            for key, change in self._counts
+            if key[0] != project_id
+            or (submission_id is not None and key[1] != submission_id)
+            or (task_id is not None and key[2] != task_id)
+        ]
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether counters or events are not written yet."""
+        return bool(self._counts or self._events)
+
     def tell(self, project_id: int, job_id: int, kind: EventKind, at: datetime, data: Mapping[str, Any]) -> None:
         """Write an event."""
         self._events.append((project_id, job_id, kind.value, to_micros(at), write_json(data)))
