@@ -32,6 +32,9 @@ class FormatterFixtures:
     ends_detached: ClassVar[bool] = True
     """Whether the end of a job is the end of processes that lost their parent or left the job's session."""
 
+    many: ClassVar[int] = 50
+    """Jobs that scenario F21 runs at once; fewer where each costs seconds."""
+
     @pytest.fixture
     def make_formatter(self) -> MakeFormatter:
         """What makes a formatter; each has the same settings. An author overrides this one."""

@@ -8,12 +8,10 @@ import pytest
 
 from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting import Engine, ExecutionState, result_file
-from whatsnext_core.model import Allocation, Cause, Share
+from whatsnext_core.model import Allocation, Cause
 from whatsnext_core.testing.formatter.base import FormatterFixtures
 from whatsnext_core.testing.formatter.jobs import Jobs
 
-MANY = 50
-"""Jobs that run at once."""
 ALL_BYTES = 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %o $i)"; i=$((i + 1)); done'
 """The script that writes each byte once."""
 
@@ -88,7 +86,7 @@ class RunningScenarios(FormatterFixtures):
         """F18 (Invocation.env): of the task and of every job, exactly."""
         if not self.sets_variables:
             pytest.skip("This formatter declares that jobs do not get variables.")
-        allocation = Allocation(cpu=2, memory=2**30, devices=(Share(device="3", millis=1000),))
+        allocation = Allocation(cpu=2, memory=2**30)
         environment = {"COLOUR": "dark  'blue' $HOME\nand more", "EMPTY": ""}
         names = ["COLOUR", "EMPTY", "WHATSNEXT_ATTEMPT", "WHATSNEXT_CPUS", "WHATSNEXT_SERVER"]
         context = jobs.script(
@@ -117,14 +115,14 @@ class RunningScenarios(FormatterFixtures):
 
     def test_many_at_once(self, jobs: Jobs) -> None:
         """F21 (Engine.poll): one question for all, and each has its own end."""
-        handles = {str(number): jobs.start(jobs.script("echo $2; exit $2", str(number))) for number in range(MANY)}
+        handles = {str(number): jobs.start(jobs.script("echo $2; exit $2", str(number))) for number in range(self.many)}
 
         def all_ended() -> bool:
             return all(each.state is ExecutionState.ENDED for each in jobs.engine.poll(handles).values())
 
         jobs.until(all_ended, "all have ended")
         executions = jobs.engine.poll(handles)
-        assert {key: each.exit_code for key, each in executions.items()} == {str(n): n for n in range(MANY)}
+        assert {key: each.exit_code for key, each in executions.items()} == {str(n): n for n in range(self.many)}
         assert all(jobs.read(handle) == f"{key}\n".encode() for key, handle in handles.items())
 
     def test_end_is_told_again_until_it_is_forgotten(self, jobs: Jobs) -> None:
