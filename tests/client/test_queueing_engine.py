@@ -63,7 +63,7 @@ class Batch(Formatter):
         self.cancel(handle, "SIGKILL", 0)
 
     def adopt(self, handle: Handle) -> bool:
-        return (self.folder / handle["key"]).exists()
+        return Path(self.folder, handle["key"]).exists()
 
     def forget(self, handle: Handle) -> None:
         (self.folder / handle["key"] / "forgotten").touch()
