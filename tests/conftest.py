@@ -14,6 +14,8 @@ from tests.components.slurm import running_slurm
 
 # A busy machine makes an example slow, never wrong.
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+# For nights: `--hypothesis-profile=thorough` looks at many more examples.
+hypothesis.settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=500)
 hypothesis.settings.load_profile("here")
 
 

@@ -14,8 +14,14 @@ from whatsnext_core.storage import Storage
 from whatsnext_core.testing.machine import check_against_model
 from whatsnext_storage_sql.storage import open_storage
 
-FEW = hypothesis.settings(max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, database=None)
-FEWER = hypothesis.settings(FEW, max_examples=15)
+FEW = hypothesis.settings(max_examples=20, stateful_step_count=40, deadline=None, derandomize=True, database=None)
+FEWER = hypothesis.settings(FEW, max_examples=12)
+MANY = hypothesis.settings(FEW, max_examples=500, derandomize=False, print_blob=True)
+
+
+def wanted(usual: hypothesis.settings) -> hypothesis.settings:
+    """The usual settings, or with ``--hypothesis-profile=thorough`` those that take a quarter of an hour."""
+    return MANY if hypothesis.settings.get_current_profile_name() == "thorough" else usual
 
 
 def test_sqlite_agrees_with_the_model(sqlite_template: Path, tmp_path: Path) -> None:
@@ -32,7 +38,7 @@ def test_sqlite_agrees_with_the_model(sqlite_template: Path, tmp_path: Path) -> 
             storage.close()
         check_invariants(f"sqlite:///{path}")
 
-    check_against_model(fresh, FEW)
+    check_against_model(fresh, wanted(FEW))
 
 
 @pytest.mark.postgresql
@@ -47,4 +53,4 @@ def test_postgresql_agrees_with_the_model(shared_postgresql_url: str) -> None:
             storage.close()
         check_invariants(shared_postgresql_url)
 
-    check_against_model(fresh, FEWER)
+    check_against_model(fresh, wanted(FEWER))
