@@ -26,8 +26,8 @@ $(STAMP): $(INPUTS)
 demo: install  ## Run a real piece of machine learning through a server and a worker
 	$(BIN)/python docs/examples/demo/run.py
 
-test: install  ## Run all tests
-	$(BIN)/python -m pytest
+test: install  ## Run all tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 coverage: install  ## Prove that the tests of the core take every branch of it
 	$(BIN)/python -m pytest tests/core --cov=whatsnext_core --cov-branch --cov-fail-under=100
