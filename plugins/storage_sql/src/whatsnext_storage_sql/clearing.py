@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from whatsnext_storage_sql.erasing import erase
 from whatsnext_storage_sql.graph import spread
-from whatsnext_storage_sql.jobstate import STATE, state_of
+from whatsnext_storage_sql.jobstate import STATE, states_of
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.tables import COUNTER, EVENT, JOB, PROJECT, RECLASSING, SUBMISSION, TASK
 from whatsnext_storage_sql.transaction import Batch, Transaction
@@ -72,8 +72,7 @@ def _clear_task(tx: Transaction, now: datetime, limit: int) -> int:
     if task is None:
         return 0
     ledger = Ledger(tx)
-    found = [state_of(tx, row) for row in tx.all(_SLICE, id=task.id, limit=limit)]
-    states = [state for state, _ in found]
+    states = [state for state, _ in states_of(tx, tx.all(_SLICE, id=task.id, limit=limit))]
     for state in states:
         ledger.know(state, Batch.HIDDEN)
     keep = not task.project_is_gone

@@ -57,8 +57,8 @@ def _open_sqlite(url: URL, config: SQLConfig) -> Engines:
     arguments = {"timeout": config.busy_timeout}
     write = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=config.busy_timeout, connect_args=arguments)
     read = create_engine(url, pool_size=config.readers, max_overflow=config.readers, connect_args=arguments)
-    for engine, begin in ((write, "BEGIN IMMEDIATE"), (read, "BEGIN")):
-        event.listen(engine, "connect", _set_up_sqlite)
+    for engine, begin, cache in ((write, "BEGIN IMMEDIATE", 64), (read, "BEGIN", 8)):
+        event.listen(engine, "connect", partial(_set_up_sqlite, cache))
         event.listen(engine, "begin", _Begin(begin))
     return Engines(write=write, read=read, place=place_of(url))
 
@@ -73,14 +73,15 @@ class _Begin:
         connection.exec_driver_sql(self._statement)
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+def _set_up_sqlite(cache: int, connection: sqlite3.Connection, _: Any) -> None:
+    """Set a new connection up; ``cache`` is in MiB."""
     connection.isolation_level = None
     for setting in (
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         "temp_store = MEMORY",
-        "cache_size = -65536",
+        f"cache_size = {-1024 * cache}",
         "journal_size_limit = 67108864",
     ):
         connection.execute(f"PRAGMA {setting}").close()

@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, select, text
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
 from whatsnext_core.model import EventKind, JobStatus, event_data
 from whatsnext_storage_sql.dialects import among
-from whatsnext_storage_sql.jobstate import STATE, JobState, state_of
+from whatsnext_storage_sql.jobstate import STATE, JobState, states_of
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.rows import CONDITIONS
 from whatsnext_storage_sql.tables import EDGE, JOB
@@ -118,8 +118,8 @@ def _tell_wave(ledger: Ledger, now: datetime, limit: int) -> int:
     cut = rows[limit].parent_id if len(rows) > limit else None
     rows = rows[:limit]
     children: dict[int, list[Row[Any]]] = {}
-    for row in rows:
-        ledger.know(*state_of(ledger.tx, row))
+    for row, known in zip(rows, states_of(ledger.tx, rows), strict=True):
+        ledger.know(*known)
         children.setdefault(row.parent_id, []).append(row)
     ledger.ripples = {}
     if cut is not None:
@@ -141,8 +141,8 @@ def tell_after(
     """
     rows = ledger.tx.all(_CHILDREN_AFTER, ids=[parent], cursor=cursor, limit=limit + 1)
     told = rows[:limit]
-    for row in told:
-        ledger.know(*state_of(ledger.tx, row))
+    for known in states_of(ledger.tx, told):
+        ledger.know(*known)
     for row in told:
         _tell(ledger, parent, last, row, now)
     return len(told), told[-1].id if len(rows) > limit else None

@@ -14,7 +14,7 @@ from whatsnext_core.states import Standing
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.rows import CAUSES, STATUSES
 from whatsnext_storage_sql.tables import JOB, TASK
-from whatsnext_storage_sql.transaction import Batch, Transaction
+from whatsnext_storage_sql.transaction import Batch, Transaction, batch_of
 
 
 class JobState(NamedTuple):
@@ -83,17 +83,18 @@ STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TA
 """Selects states, each followed by whether its task is deleted."""
 _LOCKED = STATE.where(among(JOB.c.id, "ids")).order_by(JOB.c.id).with_for_update(of=JOB)
 _UNLOCKED = _LOCKED.with_for_update(of=JOB, skip_locked=True)
-_SHARED = _LOCKED.with_for_update(of=JOB, read=True)
 
 
-def state_of(tx: Transaction, row: Row[Any]) -> tuple[JobState, Batch]:
-    """Return the state in a row of ``STATE``, and how far its batch has come."""
-    state, batch = raw_state(row), Batch.ADMITTED
-    if state.submission_id:
-        batch = tx.batch(state.id, state.submission_id)
-        if batch is Batch.ADMITTED:
-            state = state._replace(submission_id=0)
-    return state, Batch.HIDDEN if row[len(COLUMNS)] else batch
+def states_of(tx: Transaction, rows: Sequence[Row[Any]]) -> list[tuple[JobState, Batch]]:
+    """Return the states in rows of ``STATE``, each with how far its batch has come."""
+    states = [raw_state(row) for row in rows]
+    batches = tx.batches({state.submission_id for state in states if state.submission_id})
+    found = []
+    for row, state in zip(rows, states, strict=True):
+        batch = batch_of(state.id, batches.get(state.submission_id))
+        in_queue = state if batch is not Batch.ADMITTED else state._replace(submission_id=0)
+        found.append((in_queue, Batch.HIDDEN if row[len(COLUMNS)] else batch))
+    return found
 
 
 def raw_state(row: Row[Any]) -> JobState:
@@ -103,16 +104,11 @@ def raw_state(row: Row[Any]) -> JobState:
     return JobState._make(values)
 
 
-def lock(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:
+def lock(tx: Transaction, job_ids: Sequence[int]) -> list[tuple[JobState, Batch]]:
     """Return those of the jobs that exist, seen or not; nobody else changes them before this transaction ends."""
-    return [state_of(tx, row) for row in tx.all(_LOCKED, ids=job_ids)]
+    return states_of(tx, tx.all(_LOCKED, ids=job_ids))
 
 
-def lock_free(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:
+def lock_free(tx: Transaction, job_ids: Sequence[int]) -> list[tuple[JobState, Batch]]:
     """Return as ``lock`` does, without those that another transaction has locked: this never waits."""
-    return [state_of(tx, row) for row in tx.all(_UNLOCKED, ids=job_ids)]
-
-
-def share(tx: Transaction, job_ids: Sequence[int]) -> Sequence[tuple[JobState, Batch]]:
-    """Return those of the jobs that exist, seen or not; their statuses stay until this transaction ends."""
-    return [state_of(tx, row) for row in tx.all(_SHARED, ids=sorted(set(job_ids)))]
+    return states_of(tx, tx.all(_UNLOCKED, ids=job_ids))

@@ -14,14 +14,14 @@ from whatsnext_core.model import EventKind, JobSpec, JobStatus, Project, event_d
 from whatsnext_core.model.limits import shorten
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import spread
-from whatsnext_storage_sql.jobstate import share
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.lines import enter
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.projects import lock_active_project
+from whatsnext_storage_sql.rows import STATUSES
 from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, SUBMISSION, TASK
 from whatsnext_storage_sql.tasks import lock_tasks
-from whatsnext_storage_sql.transaction import Batch, Transaction
+from whatsnext_storage_sql.transaction import Batch, Transaction, batch_of
 
 _NEXT_IDS = text(
     "INSERT INTO sequence_value (name, last) VALUES ('job', :count) "
@@ -29,7 +29,13 @@ _NEXT_IDS = text(
 )
 _NEXT_IDS_POSTGRESQL = text("SELECT nextval('job_id') FROM generate_series(1, :count)")
 _TAKEN = select(JOB.c.id).where(among(JOB.c.id, "ids")).order_by(JOB.c.id).limit(1)
-_NAMES = select(JOB.c.id, JOB.c.name).where(among(JOB.c.id, "ids"))
+_PARENTS = (
+    select(JOB.c.id, JOB.c.project_id, JOB.c.submission_id, JOB.c.status, JOB.c.name)
+    .join(TASK, TASK.c.id == JOB.c.task_id)
+    .where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
+    .order_by(JOB.c.id)
+    .with_for_update(of=JOB, read=True)
+)
 _PARENT = JOB.alias("parent")
 _OPEN = (
     select(SUBMISSION)
@@ -197,10 +203,13 @@ def check_parents(
         wanted.setdefault(parent, name)
     if not wanted:
         return {}
+    rows = tx.all(_PARENTS, ids=sorted(wanted))
+    batches = tx.batches({row.submission_id for row in rows if row.submission_id})
     found = {
-        state.id: state
-        for state, batch in share(tx, list(wanted))
-        if batch is not Batch.HIDDEN or (submission and state.submission_id == submission)
+        row.id: row
+        for row in rows
+        if batch_of(row.id, batches.get(row.submission_id)) is not Batch.HIDDEN
+        or (submission and row.submission_id == submission)
     }
     for parent, name in wanted.items():
         what = f"Job {shorten(name)} depends on job {parent}"
@@ -208,8 +217,7 @@ def check_parents(
             raise InvalidError(f"{what}, which does not exist; remove that dependency.")
         if found[parent].project_id != project_id:
             raise InvalidError(f"{what}, which is one of another project; remove that dependency.")
-    names = {row.id: row.name for row in tx.all(_NAMES, ids=list(wanted))}
-    return {parent: (state.status, names[parent]) for parent, state in found.items()}
+    return {parent: (STATUSES[row.status], row.name) for parent, row in found.items()}
 
 
 def open_submission(tx: Transaction, project_id: int, now: datetime) -> int:

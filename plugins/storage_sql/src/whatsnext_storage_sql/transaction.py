@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import Connection, CursorResult, Executable, Row, Table, bindparam, exc, select, text
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, exc, select, text
 
 from whatsnext_core.errors import InvalidError, TransientStorageError
 from whatsnext_core.model import EventKind
 from whatsnext_storage_sql.bulk import Rows, delete_rows, insert_rows, update_rows
+from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.recall import Recall
@@ -31,7 +32,7 @@ _COUNT = text(
     "ON CONFLICT (project_id, submission_id, task_id, status) DO UPDATE SET number = counter.number + excluded.number"
 )
 _LOCK = text(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
-_SUBMISSION = select(SUBMISSION.c.state, SUBMISSION.c.cursor).where(SUBMISSION.c.id == bindparam("id"))
+_SUBMISSIONS = select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
 _EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
 
 
@@ -209,13 +210,18 @@ class Transaction:
 
     # -- batches that are not in the queue -----------------------------------------------------------------------------
 
-    def batch(self, job_id: int, submission_id: int) -> Batch:
-        """Return how far the batch of a job has come with it."""
-        if not submission_id or submission_id in self._settled:
-            return Batch.ADMITTED
-        row = self.first(_SUBMISSION, id=submission_id)
-        if row is None:
-            self._settled.add(submission_id)
-        if row is None or job_id <= row.cursor:
-            return Batch.ADMITTED
-        return Batch.PUBLISHED if row.state == "published" else Batch.HIDDEN
+    def batches(self, submission_ids: Collection[int]) -> Mapping[int, Row[Any]]:
+        """Return those batches that still have a row: not all of their jobs are in the queue."""
+        wanted = [number for number in submission_ids if number not in self._settled]
+        if not wanted:
+            return {}
+        found = {row.id: row for row in self.all(_SUBMISSIONS, ids=wanted)}
+        self._settled.update(number for number in wanted if number not in found)
+        return found
+
+
+def batch_of(job_id: int, row: Row[Any] | None) -> Batch:
+    """Return how far a batch has come with a job; without a row it came to its end, or there is none."""
+    if row is None or job_id <= row.cursor:
+        return Batch.ADMITTED
+    return Batch.PUBLISHED if row.state == "published" else Batch.HIDDEN
