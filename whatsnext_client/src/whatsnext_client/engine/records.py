@@ -115,7 +115,7 @@ class Held:
     running: bool = False
     """Whether it runs, rather than wait in the engine's queue."""
     waited: bool = False
-    """Whether it waited in the engine's queue before."""
+    """Whether it waited in the engine's queue, as far as is known, before it ran."""
     told: bool = False
     """Whether the server knows that it runs."""
     since: float = 0.0
@@ -230,7 +230,7 @@ class Held:
             signal=self.signal,
             grace=self.grace,
             timeout=self.timeout,
-            started_at=self.started_at if self.running else 0.0,
+            started_at=self.started_at if self.running or not self.waited else 0.0,
             handle=self.handle,
             logs={stream: str(path) for stream, path in self.logs.items()},
             result_file=None if self.result_file is None else str(self.result_file),

@@ -81,8 +81,9 @@ class Runner:
         held.started, held.started_at = time.monotonic(), time.time()
         self.live[held.key] = held
         if not self.descriptors():
-            self.remember(held)
+            held.waited = True  # unless it says otherwise, which a look will show
             self._look_soon()
+        self.remember(held)
         return None
 
     def adopt(self, record: Record, held: Held) -> AttemptEnd | None:
@@ -203,14 +204,16 @@ class Runner:
 
     def _note(self, held: Held, state: ExecutionState, now: float) -> None:
         """Note whether an attempt runs, or waits in the engine's queue; the time that it may run begins after that."""
-        if state is ExecutionState.WAITING and not held.running:
+        if held.running:
+            return
+        if state is ExecutionState.WAITING:
             held.waited = True
-        elif state is ExecutionState.RUNNING and not held.running:
+        elif state is ExecutionState.RUNNING:
+            held.running = True
             if held.waited or held.started is None:
                 held.started, held.started_at = now, time.time()
-            held.running = True
+                self.remember(held)
             self._on_running(held)
-            self.remember(held)
 
     def _look_soon(self) -> None:
         self._interval, self._next_poll = FASTEST_POLL, 0.0
