@@ -34,6 +34,7 @@ DOCUMENTED = {
     "SlurmFormatter",
     "Task",
 }
+OF_OTHER_ENGINES = {"DockerFormatter", "KubernetesFormatter", "RUNAIFormatter", "SlurmFormatter"}
 ONLY_FOR_CLIENTS = {"requests", "whatsnext-client", "whatsnext-formatter-cli", "whatsnext-probe-cpu"}
 
 
@@ -45,7 +46,7 @@ def test_the_client_installs_without_anything_of_a_server(client_alone: Environm
 
 def test_the_client_alone_gives_every_documented_name(client_alone: Environment) -> None:
     code = f"import json, whatsnext.api.client as face; print(json.dumps(sorted({DOCUMENTED} - set(face.__all__))))"
-    assert json.loads(client_alone.run("python", "-c", code).stdout) == []
+    assert set(json.loads(client_alone.run("python", "-c", code).stdout)) == OF_OTHER_ENGINES
     needed = "from whatsnext.api.client import Server, Job, Client, Resource, CLIFormatter, EmptyQueueError"
     client_alone.run("python", "-c", needed)
 

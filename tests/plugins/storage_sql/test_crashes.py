@@ -29,7 +29,11 @@ class Victim(Daemon):
 
     def said(self) -> list[dict[str, Any]]:
         """All that it acknowledged, but for a line that it was killed in."""
-        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("}\n")]
+        return [
+            json.loads(line)
+            for line in self.log.read_text().splitlines(keepends=True)
+            if line[:1] == "{" and line.endswith("}\n")
+        ]
 
     def let_run(self, lines: int) -> None:
         """Wait until it said so much."""
