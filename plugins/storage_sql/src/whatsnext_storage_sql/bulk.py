@@ -12,8 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from whatsnext_storage_sql.models.types import to_micros
 
@@ -30,44 +29,31 @@ def plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-@frozen
-class Bulk:
-    """The writing end of a driver's connection."""
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
+    """Insert rows."""
+    if connection.dialect.name == "postgresql" and len(rows) >= COPY_FROM:
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    elif rows:
+        connection.exec_driver_sql(_insert(table.name, tuple(columns), _mark(connection)), list(rows))
 
-    driver: Any
-    """The connection of sqlite3 or psycopg."""
-    is_postgresql: bool
-    """Which of the two."""
 
-    def insert(self, table: Table, columns: Sequence[str], rows: Rows) -> None:
-        """Insert rows."""
-        if self.is_postgresql and len(rows) >= COPY_FROM:
-            copying = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
-            with self.driver.cursor() as cursor, cursor.copy(copying) as copy:
-                for row in rows:
-                    copy.write_row(row)
-        elif rows:
-            self.repeat(_insert(table.name, tuple(columns), self._mark), rows)
+def update_rows(connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
+    """Set columns of rows that are found by their keys; each row gives first the values, then the keys."""
+    if rows:
+        connection.exec_driver_sql(_update(table.name, tuple(columns), tuple(keys), _mark(connection)), list(rows))
 
-    def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
-        """Set columns of rows that are found by their keys; each row gives first the values, then the keys."""
-        if rows:
-            self.repeat(_update(table.name, tuple(columns), tuple(keys), self._mark), rows)
 
-    def delete(self, table: Table, keys: Sequence[str], rows: Rows) -> None:
-        """Delete rows that are found by their keys."""
-        if rows:
-            self.repeat(_delete(table.name, tuple(keys), self._mark), rows)
+def delete_rows(connection: Connection, table: Table, keys: Sequence[str], rows: Rows) -> None:
+    """Delete rows that are found by their keys."""
+    if rows:
+        connection.exec_driver_sql(_delete(table.name, tuple(keys), _mark(connection)), list(rows))
 
-    def repeat(self, statement: str, rows: Sequence[Any]) -> None:
-        """Run a statement once for each row of parameters."""
-        cursor = self.driver.cursor()
-        cursor.executemany(statement, rows)
-        cursor.close()
 
-    @property
-    def _mark(self) -> str:
-        return "%s" if self.is_postgresql else "?"
+def _mark(connection: Connection) -> str:
+    return "%s" if connection.dialect.name == "postgresql" else "?"
 
 
 @lru_cache(maxsize=512)

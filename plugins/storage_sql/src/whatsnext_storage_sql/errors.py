@@ -18,10 +18,6 @@ TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 """PostgreSQL's codes for a serialization failure, a deadlock, and a lock that was not to be had."""
 
 UNIQUE_VIOLATION = "23505"
-DATA_EXCEPTION = "22"
-"""PostgreSQL's class of codes for values that a column cannot hold."""
-UNFIT = (OverflowError, UnicodeEncodeError)
-"""What the drivers raise for a value that they cannot hand over."""
 
 
 @contextmanager
@@ -35,22 +31,22 @@ def translated(place: str) -> Iterator[None]:
         raise StorageError(
             f"All connections to {place} are in use, and none became free in time; try again, or allow more."
         ) from error
-    except UNFIT as error:
+    except (OverflowError, UnicodeEncodeError) as error:
         raise InvalidError(f"A value cannot be stored in {place}: {error}.") from error
 
 
-def translate(error: Exception, place: str) -> Exception:
-    """Return the error that a user of the storage gets for one of the driver, or of SQLAlchemy around it."""
-    cause = getattr(error, "orig", None) or error
+def translate(error: exc.DBAPIError, place: str) -> Exception:
+    """Return the error that a user of the storage gets for one of the driver."""
+    cause = error.orig if error.orig is not None else error
     words = " ".join(str(cause).split()).rstrip(".") or type(cause).__name__
-    sqlstate = getattr(cause, "sqlstate", None) or ""
+    sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate in TRANSIENT:
         return TransientStorageError(f"Two transactions on {place} met each other ({words}); run this one again.")
     if "database is locked" in words:
         return TransientStorageError(f"Another process kept {place} locked for too long; try again.")
-    if "UNIQUE constraint" in words or sqlstate == UNIQUE_VIOLATION:
+    if isinstance(error, exc.IntegrityError) and ("UNIQUE constraint" in words or sqlstate == UNIQUE_VIOLATION):
         return UniquenessError(f"The database {place} refused a change: {words}.")
-    if sqlstate.startswith(DATA_EXCEPTION):
+    if isinstance(error, exc.DataError):
         return InvalidError(f"A value cannot be stored in {place}: {words}.")
     for sign, remedy in _REMEDIES:
         if sign in words:

@@ -9,17 +9,16 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
-from attrs import define
-from sqlalchemy import Connection, CursorResult, Executable, Table, exc, select, text
+from attrs import define, field
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, exc, select, text
 
 from whatsnext_core.errors import InvalidError, TransientStorageError
 from whatsnext_core.model import EventKind
-from whatsnext_storage_sql.bulk import Bulk, Rows
+from whatsnext_storage_sql.bulk import Rows, delete_rows, insert_rows, update_rows
 from whatsnext_storage_sql.dialects import among
-from whatsnext_storage_sql.errors import UNFIT, UniquenessError, translate
+from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.recall import Recall
-from whatsnext_storage_sql.statements import Record, Statement
 from whatsnext_storage_sql.tables import EVENT, SUBMISSION
 
 COUNTER_LOCK = 7_308_332_044
@@ -28,17 +27,12 @@ COUNTER_LOCK = 7_308_332_044
 CountKey = tuple[int, int, int, str]
 """Project, submission (0 unless staged), task and status."""
 
-_COUNT = Statement(
-    text(
-        "INSERT INTO counter (project_id, submission_id, task_id, status, number) VALUES (:p, :b, :t, :s, :n) "
-        "ON CONFLICT (project_id, submission_id, task_id, status) "
-        "DO UPDATE SET number = counter.number + excluded.number"
-    )
+_COUNT = text(
+    "INSERT INTO counter (project_id, submission_id, task_id, status, number) VALUES (:p, :b, :t, :s, :n) "
+    "ON CONFLICT (project_id, submission_id, task_id, status) DO UPDATE SET number = counter.number + excluded.number"
 )
-_LOCK = Statement(text(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})"))
-_SUBMISSIONS = Statement(
-    select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
-)
+_LOCK = text(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
+_SUBMISSIONS = select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
 _EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
 
 
@@ -53,7 +47,7 @@ class Batch(Enum):
     """It is in the queue, or came with no batch."""
 
 
-@define(init=False)
+@define
 class Transaction:
     """A transaction on one connection.
 
@@ -64,90 +58,59 @@ class Transaction:
     connection: Connection
     place: str
     """What messages call the database."""
-    recall: Recall | None
+    recall: Recall | None = None
     """What this server remembers of the lines on PostgreSQL; None for SQLite, where nothing dead lies in the way."""
-    is_postgresql: bool
-    """Whether this is PostgreSQL, where other servers may write at the same time."""
-    graph_locked: bool
+    graph_locked: bool = False
     """Whether no other server tells children of their parents before this transaction ends."""
-    _bulk: Bulk
-    _errors: tuple[type[Exception], ...]
-    _counts: list[tuple[CountKey, int]]
-    _events: list[tuple[Any, ...]]
-    _settled: set[int]
+    _counts: list[tuple[CountKey, int]] = field(factory=list)
+    _events: list[tuple[Any, ...]] = field(factory=list)
+    _settled: set[int] = field(factory=set)
     """Batches that have no row any more; they never get one again."""
-    _savepoints: int
-    _doom: TransientStorageError | None
+    _doom: TransientStorageError | None = None
 
-    def __init__(self, connection: Connection, place: str, recall: Recall | None = None) -> None:
-        driver = connection.connection.driver_connection
-        is_postgresql = connection.dialect.name == "postgresql"
-        raw_errors = connection.dialect.loaded_dbapi.Error  # type: ignore[attr-defined]  # a module of the DB-API has it
-        self.__attrs_init__(  # type: ignore[attr-defined]  # attrs makes it
-            connection=connection,
-            place=place,
-            recall=recall,
-            is_postgresql=is_postgresql,
-            graph_locked=False,
-            bulk=Bulk(driver, is_postgresql),
-            errors=(exc.DBAPIError, raw_errors),
-            counts=[],
-            events=[],
-            settled=set(),
-            savepoints=0,
-            doom=None,
-        )
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether this is PostgreSQL, where other servers may write at the same time."""
+        return self.connection.dialect.name == "postgresql"
 
     # -- statements ----------------------------------------------------------------------------------------------------
 
-    def query(self, statement: Executable) -> CursorResult[Any]:
-        """Run a statement that was made for this occasion, by way of SQLAlchemy."""
+    def run(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement; with a list of parameters, once for each."""
         with self._translated():
-            return self.connection.execute(statement)
+            return self.connection.execute(statement, parameters)
 
-    def all(self, statement: Statement, **parameters: Any) -> Sequence[Record]:
+    def all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
         """Return all rows of a statement."""
-        said = statement.on(self.connection.dialect)
         with self._translated():
-            return said.read(self._bulk.driver.execute(said.sql, said.bind(parameters)).fetchall())
+            return self.connection.execute(statement, parameters).all()
 
-    def first(self, statement: Statement, **parameters: Any) -> Record | None:
+    def first(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
         """Return the first row of a statement, or None."""
-        found = self.all(statement, **parameters)
-        return found[0] if found else None
-
-    def scalar(self, statement: Statement, **parameters: Any) -> Any:
-        """Return the first value of the first row of a statement, or None."""
-        found = self.all(statement, **parameters)
-        return found[0][0] if found else None
-
-    def run(self, statement: Statement, **parameters: Any) -> None:
-        """Run a statement that returns nothing."""
-        said = statement.on(self.connection.dialect)
         with self._translated():
-            self._bulk.driver.execute(said.sql, said.bind(parameters))
+            return self.connection.execute(statement, parameters).first()
 
-    def repeat(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a statement that returns nothing once for each row of parameters."""
-        if rows:
-            said = statement.on(self.connection.dialect)
-            with self._translated():
-                self._bulk.repeat(said.sql, [said.bind(row) for row in rows])
+    def scalar(self, statement: Executable, **parameters: Any) -> Any:
+        """Return the first value of the first row of a statement, or None."""
+        with self._translated():
+            return self.connection.execute(statement, parameters).scalar()
 
     def insert(self, table: Table, columns: Sequence[str], rows: Rows) -> None:
         """Insert rows of plain values."""
         with self._translated():
-            self._bulk.insert(table, columns, rows)
+            insert_rows(self.connection, table, columns, rows)
 
     def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
         """Set columns of rows that are found by their keys; each row gives first the values, then the keys, plain."""
         with self._translated():
-            self._bulk.update(table, columns, keys, rows)
+            update_rows(self.connection, table, columns, keys, rows)
 
     def delete(self, table: Table, keys: Sequence[str], rows: Rows) -> None:
         """Delete rows that are found by their keys, given as plain values."""
         with self._translated():
-            self._bulk.delete(table, keys, rows)
+            delete_rows(self.connection, table, keys, rows)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -155,17 +118,16 @@ class Transaction:
             raise self._doom
         try:
             yield
-        except self._errors as error:
+        except exc.DBAPIError as error:
             found = translate(error, self.place)
-            if getattr(self._bulk.driver, "broken", False):
-                self.connection.invalidate(error)
+            if error.connection_invalidated:
                 found = TransientStorageError(
                     f"The connection to {self.place} broke before anything was written; run the transaction again."
                 )
             if isinstance(found, TransientStorageError):
                 self._doom = found
             raise found from error
-        except UNFIT as error:
+        except (OverflowError, UnicodeEncodeError) as error:
             raise InvalidError(f"A value cannot be stored in {self.place}: {error}.") from error
 
     # -- savepoints ----------------------------------------------------------------------------------------------------
@@ -174,9 +136,7 @@ class Transaction:
     def savepoint(self) -> Iterator[None]:
         """Return a block whose writes are undone if it raises."""
         counts, events, locked = len(self._counts), len(self._events), self.graph_locked
-        self._savepoints += 1
-        name = f"savepoint_{self._savepoints}"
-        self._say(f"SAVEPOINT {name}")
+        nested = self.connection.begin_nested()
         try:
             yield
         except BaseException:
@@ -186,14 +146,9 @@ class Transaction:
                 self.recall.forget()
             self.graph_locked = locked
             if self._doom is None:
-                self._say(f"ROLLBACK TO SAVEPOINT {name}")
-                self._say(f"RELEASE SAVEPOINT {name}")
+                nested.rollback()
             raise
-        self._say(f"RELEASE SAVEPOINT {name}")
-
-    def _say(self, words: str) -> None:
-        with self._translated():
-            self._bulk.driver.execute(words)
+        nested.commit()
 
     @contextmanager
     def unique(self, error: Exception) -> Iterator[None]:
@@ -245,15 +200,17 @@ class Transaction:
         for key, change in self._counts:
             changes[key] += change
         if any(changes.values()):
-            rows = [{"p": p, "b": b, "t": t, "s": s, "n": n} for (p, b, t, s), n in sorted(changes.items()) if n]
-            self.repeat(_COUNT, rows)
+            self.run(
+                _COUNT,
+                [{"p": p, "b": b, "t": t, "s": s, "n": n} for (p, b, t, s), n in sorted(changes.items()) if n],
+            )
         self.insert(EVENT, _EVENT_COLUMNS, self._events)
         self._counts.clear()
         self._events.clear()
 
     # -- batches that are not in the queue -----------------------------------------------------------------------------
 
-    def batches(self, submission_ids: Collection[int]) -> Mapping[int, Record]:
+    def batches(self, submission_ids: Collection[int]) -> Mapping[int, Row[Any]]:
         """Return those batches that still have a row: not all of their jobs are in the queue."""
         wanted = [number for number in submission_ids if number not in self._settled]
         if not wanted:
@@ -263,7 +220,7 @@ class Transaction:
         return found
 
 
-def batch_of(job_id: int, row: Record | None) -> Batch:
+def batch_of(job_id: int, row: Row[Any] | None) -> Batch:
     """Return how far a batch has come with a job; without a row it came to its end, or there is none."""
     if row is None or job_id <= row.cursor:
         return Batch.ADMITTED
