@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -103,13 +103,23 @@ def test_read_only_file_and_folder_say_so(sqlite_template: Path) -> None:
         folder.chmod(0o755)
 
 
-def test_full_disk_loses_only_the_change_that_did_not_fit(sqlite_url: str, open_url: Open) -> None:
-    def leave_little_room(connection: sqlite3.Connection, _: object) -> None:
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages + 50}").close()
+@contextmanager
+def little_room(pages: int) -> Iterator[None]:
+    """Let files of SQLite grow by so few pages only, as on a disk that is nearly full."""
 
-    event.listen(Engine, "connect", leave_little_room)
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        count = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {count + pages}").close()
+
+    event.listen(Engine, "connect", limit)
     try:
+        yield
+    finally:
+        event.remove(Engine, "connect", limit)
+
+
+def test_full_disk_loses_only_the_change_that_did_not_fit(sqlite_url: str, open_url: Open) -> None:
+    with little_room(50):
         storage = open_url(sqlite_url)
         now = storage.clock()
         with storage.write() as writer:
@@ -124,8 +134,26 @@ def test_full_disk_loses_only_the_change_that_did_not_fit(sqlite_url: str, open_
             writer.submit(task.project_id, specs[:3], now)
         with storage.read() as reader:
             assert len(reader.jobs(JobQuery())) == 3
-    finally:
-        event.remove(Engine, "connect", leave_little_room)
+
+
+def test_what_a_full_disk_undid_is_never_taken_for_done(sqlite_url: str, open_url: Open) -> None:
+    with little_room(50):
+        storage = open_url(sqlite_url)
+        now = storage.clock()
+        with storage.write() as writer:
+            task = writer.create_task(writer.create_project("p", "", now).id, TaskSpec(name="t"), now)
+        large = [JobSpec(name="large", task_id=task.id, parameters={"text": "x" * 1000})] * 500
+        small = [JobSpec(name="small", task_id=task.id)]
+        done = 0
+        with suppress(StorageError), storage.write() as writer:
+            for specs in (small, large, small):
+                with suppress(StorageError), writer.savepoint():
+                    writer.submit(task.project_id, specs, now)
+            done = 2
+        with storage.read() as reader:
+            assert len(reader.jobs(JobQuery())) in {0, done}
+        with storage.write() as writer:
+            writer.submit(task.project_id, small, now)
 
 
 def test_locked_file_is_waited_for_only_so_long(sqlite_url: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 from sqlalchemy import Connection, CursorResult, Executable, Row, Table, exc, select, text
 
-from whatsnext_core.errors import InvalidError, TransientStorageError
+from whatsnext_core.errors import InvalidError, StorageError, TransientStorageError
 from whatsnext_core.model import EventKind
 from whatsnext_storage_sql.bulk import Rows, delete_rows, insert_rows, update_rows
 from whatsnext_storage_sql.dialects import among
@@ -66,7 +66,8 @@ class Transaction:
     _events: list[tuple[Any, ...]] = field(factory=list)
     _settled: set[int] = field(factory=set)
     """Batches that have no row any more; they never get one again."""
-    _doom: TransientStorageError | None = None
+    _doom: StorageError | None = None
+    """What everything fails with, once the database undid all of the transaction."""
 
     @property
     def is_postgresql(self) -> bool:
@@ -124,11 +125,18 @@ class Transaction:
                 found = TransientStorageError(
                     f"The connection to {self.place} broke before anything was written; run the transaction again."
                 )
-            if isinstance(found, TransientStorageError):
+            if isinstance(found, TransientStorageError) or (isinstance(found, StorageError) and self._is_undone()):
                 self._doom = found
             raise found from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise InvalidError(f"A value cannot be stored in {self.place}: {error}.") from error
+
+    def _is_undone(self) -> bool:
+        """Return whether SQLite has undone all of the transaction by itself, as it does when the disk is full."""
+        if self.is_postgresql:
+            return False
+        driver: Any = self.connection.connection.driver_connection
+        return not driver.in_transaction
 
     # -- savepoints ----------------------------------------------------------------------------------------------------
 
