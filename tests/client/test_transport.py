@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -50,15 +51,21 @@ class Peer:
 
     def _serve(self) -> None:
         for each in self._answers:
-            connection, _ = self._socket.accept()
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # the test is over, and the socket closed before all answers were asked for
+                return
             with connection:
                 self.requests.append(connection.recv(65_536).decode().partition(" HTTP")[0])
                 if each:
                     connection.sendall(each)
 
     def close(self) -> None:
-        """Close the listening socket."""
+        """Close the listening socket, which ends a thread that waits at it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self._thread.join(10)
 
 
 @pytest.fixture

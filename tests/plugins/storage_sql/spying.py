@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 from attrs import define, field
@@ -44,13 +45,14 @@ class Spy:
 
 @contextmanager
 def spying() -> Iterator[Spy]:
-    """A spy on all engines."""
-    spy = Spy()
+    """A spy on what this thread runs; a server that other tests left open in this process is not heard."""
+    spy, thread = Spy(), get_ident()
 
     def hear(
         connection: Connection, _cursor: object, statement: str, parameters: Any, _context: object, many: bool
     ) -> None:
-        spy.hear(connection, statement, parameters, many=many)
+        if get_ident() == thread:
+            spy.hear(connection, statement, parameters, many=many)
 
     event.listen(Engine, "before_cursor_execute", hear)
     try:
