@@ -95,7 +95,7 @@ def test_failure_spreads_through_a_large_graph(hasty: Api) -> None:
     wait_until(lambda: hasty.call("GET", counts)["PENDING"] == 2000)
 
 
-def test_what_fell_due_while_no_server_ran_is_done_at_the_start(tmp_path: Path) -> None:
+def test_what_fell_due_while_no_server_ran_is_done_one_lease_later(tmp_path: Path) -> None:
     settings = ServerSettings(lease_seconds=1.0, renew_seconds=0.25, reap_seconds=3600)
     with opened("sqlite", tmp_path) as storage:
         with serving(storage, settings) as api:

@@ -133,6 +133,15 @@ class ServerSettings:
             )
 
     @property
+    def absence_seconds(self) -> float:
+        """Seconds without a server after which no lease lapses before a whole new one is over.
+
+        A worker that reports every ``renew_seconds`` has at least ``lease_seconds - renew_seconds`` left when its
+        server goes. A shorter absence leaves it half of that to be heard again.
+        """
+        return (self.lease_seconds - self.renew_seconds) / 2
+
+    @property
     def is_open(self) -> bool:
         """Whether anybody who reaches the server may use it."""
         return not self.api_keys and not self.authenticators

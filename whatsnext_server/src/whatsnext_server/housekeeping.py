@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
+from whatsnext_core import attendance
 from whatsnext_core.errors import StorageError
 from whatsnext_core.storage import Settled, Writer
 from whatsnext_server.config import ServerSettings
@@ -83,7 +84,7 @@ class Housekeeper:
         self._urgent = False
         limit = self._limit
         try:
-            settled, now, took = await self._writer.write(lambda writer, now: _settle(writer, now, limit))
+            settled, now, took = await self._writer.write(lambda writer, now: self._settle_some(writer, now, limit))
         except (StorageError, UnavailableError) as error:
             _log.warning("Housekeeping could not write and will try again: %s", error)
             return self._settings.reap_seconds
@@ -101,9 +102,23 @@ class Housekeeper:
             self._limit = min(MOST, limit * 2)
         if settled.more:
             return 0.0
+        longest = min(self._settings.reap_seconds, self._settings.absence_seconds / attendance.STEPS)
         if settled.next_at is None:
-            return self._settings.reap_seconds
-        return min(self._settings.reap_seconds, max(GAP, (settled.next_at - now).total_seconds()))
+            return longest
+        return min(longest, max(GAP, (settled.next_at - now).total_seconds()))
+
+    def _settle_some(self, writer: Writer, now: datetime, limit: int) -> tuple[Settled, datetime, float]:
+        begun = time.perf_counter()
+        gap, grace = timedelta(seconds=self._settings.absence_seconds), timedelta(seconds=self._settings.lease_seconds)
+        away = writer.attend(now, gap=gap, grace=grace)
+        if away is not None:
+            _log.warning(
+                "For %.0f seconds no server took in which jobs run; no lease lapses for %.0f seconds now",
+                away.total_seconds(),
+                grace.total_seconds(),
+            )
+        settled = writer.settle(now, limit)
+        return settled, now, time.perf_counter() - begun
 
     async def _tick(self) -> None:
         while True:  # there is nothing to wait for: it is time that passes
@@ -124,12 +139,6 @@ class Housekeeper:
             except Exception:  # noqa: BLE001  # logged, and tried again
                 _log.exception("Ended jobs could not be forgotten; it will be tried again")
             await asyncio.sleep(PRUNE_EVERY)
-
-
-def _settle(writer: Writer, now: datetime, limit: int) -> tuple[Settled, datetime, float]:
-    begun = time.perf_counter()
-    settled = writer.settle(now, limit)
-    return settled, now, time.perf_counter() - begun
 
 
 __all__ = ["Housekeeper"]

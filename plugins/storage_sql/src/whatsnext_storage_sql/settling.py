@@ -13,6 +13,7 @@ from whatsnext_core.states import LEASE_LAPSED
 from whatsnext_core.storage import SUBMISSION_LASTS, Settled
 from whatsnext_storage_sql.admitting import advance_batches, batch_is_due
 from whatsnext_storage_sql.attempts import Holds
+from whatsnext_storage_sql.attending import attendance
 from whatsnext_storage_sql.clearing import clear, clearing_is_due
 from whatsnext_storage_sql.graph import lock_whole_graph, spread, tell_after
 from whatsnext_storage_sql.ledger import Ledger
@@ -38,28 +39,35 @@ _WOKEN = (
 )
 _RIPPLES = select(RIPPLE).order_by(RIPPLE.c.id).limit(bindparam("limit"))
 _ANY_RIPPLE = select(RIPPLE.c.id).limit(1)
-_TIMES = (select(func.min(LEASE.c.expires_at)), select(func.min(DELAYED.c.not_before)))
+_FIRST_LAPSE = select(func.min(LEASE.c.expires_at))
+_FIRST_END = select(func.min(DELAYED.c.not_before))
 _OPENED = select(func.min(SUBMISSION.c.created_at))
 
 
 def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
     """Do up to ``limit`` small pieces of what is due."""
-    steps = 0
+    attended = attendance(tx)
+    earliest = now if attended is None else attended.earliest_lapse(now)
+    may_lapse = earliest <= now
+    steps = _lapse(tx, now, limit) if may_lapse else 0
     for stage in _STAGES:
         if steps < limit:
             steps += stage(tx, now, limit - steps)
-    if _is_due(tx, now):
+    if (may_lapse and tx.first(_LAPSED, now=now, limit=1) is not None) or _is_due(tx, now):
         return Settled(steps=steps, more=True, next_at=now)
-    times = [moment for statement in _TIMES if (moment := tx.scalar(statement)) is not None]
-    opened = tx.scalar(_OPENED)
-    if opened is not None:
+    times: list[datetime] = []
+    if (first_lapse := tx.scalar(_FIRST_LAPSE)) is not None:
+        times.append(max(first_lapse, earliest))
+    if (first_end := tx.scalar(_FIRST_END)) is not None:
+        times.append(first_end)
+    if (opened := tx.scalar(_OPENED)) is not None:
         times.append(opened + SUBMISSION_LASTS)
     return Settled(steps=steps, more=False, next_at=min(times, default=None))
 
 
 def _is_due(tx: Transaction, now: datetime) -> bool:
     return (
-        any(tx.first(statement, now=now, limit=1) is not None for statement in (_LAPSED, _WOKEN))
+        tx.first(_WOKEN, now=now, limit=1) is not None
         or tx.first(_ANY_RIPPLE) is not None
         or batch_is_due(tx, now)
         or reclassing_is_due(tx)
@@ -138,4 +146,4 @@ def _go_on(tx: Transaction, row: Row[Any], now: datetime, limit: int) -> int:
 
 
 _Stage: TypeAlias = Callable[[Transaction, datetime, int], int]
-_STAGES: Sequence[_Stage] = (_lapse, _wake, _ripple, advance_batches, reclass, clear)
+_STAGES: Sequence[_Stage] = (_wake, _ripple, advance_batches, reclass, clear)

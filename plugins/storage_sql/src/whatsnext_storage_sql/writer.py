@@ -25,6 +25,7 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.storage import ClaimRequest, Renewal, Settled
 from whatsnext_storage_sql import (
+    attending,
     claiming,
     clients,
     controlling,
@@ -180,6 +181,10 @@ class SQLWriter(SQLReader):
         return logs.append_log(self._tx, ref, stream, offset, data, head=head, tail=tail)
 
     # -- housekeeping --------------------------------------------------------------------------------------------------
+
+    def attend(self, now: datetime, *, gap: timedelta, grace: timedelta) -> timedelta | None:
+        """Note that a server is there, and return how long none was."""
+        return attending.attend(self._tx, now, gap, grace)
 
     def settle(self, now: datetime, limit: int) -> Settled:
         """Do up to ``limit`` small pieces of what is due."""

@@ -32,7 +32,9 @@ _log = logging.getLogger(__name__)
 ANSWER_WITHIN: Final = 15.0
 """Seconds that the server may take beyond the time that it may hold a request."""
 LONGEST_PAUSE: Final = 5.0
-"""Seconds between two tries while the server is away."""
+"""Seconds between two tries while the server is away, at most."""
+PAUSES: Final = 8
+"""Tries that there is time for in one lease, at least: once it is back, the server gives everybody one more."""
 REMEMBERED_TASKS: Final = 1000
 """Tasks that are not read again."""
 PASSING: Final = (ServerUnreachableError, ServerFaultError, RateLimitError, UnexpectedAnswerError, AccessError)
@@ -126,7 +128,7 @@ class Exchange:
     def _deliver(self, request: SyncRequest) -> None:
         """Send a request again and again, always under its number, until it is answered."""
         body, wait = to_json(request), request.wait
-        backoff = Backoff(float("inf"), longest=LONGEST_PAUSE)
+        backoff = Backoff(float("inf"), longest=min(LONGEST_PAUSE, self._ledger.lease / PAUSES))
         while not self._closed.is_set():
             sent_at = time.monotonic()
             try:

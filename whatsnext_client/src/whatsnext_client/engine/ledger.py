@@ -75,6 +75,8 @@ class Ledger:
         """What the server counts as this worker's, by key."""
         self.hold_for = 20.0
         """Seconds that the server may hold a request."""
+        self.lease = 90.0
+        """Seconds that a lease lasts, as the server said last."""
         self._session_id = session_id
         self._total = total
         self._project_ids = project_ids
@@ -201,6 +203,7 @@ class Ledger:
             for start in request.running:
                 if held := self.held.get(_key(start)):
                     held.told = held.told or held.running
+            self.lease = response.lease
             fresh = self._take_in(response)
             named: list[AttemptRef | AttemptStart] = [*request.held, *request.adopted]
             named += [*request.running, *(each.ref for each in fresh)]

@@ -299,8 +299,8 @@ class Worker:
         while self._waiting:
             held, now = self._waiting[0], time.monotonic()
             if now > held.lease_until - MARGIN:
-                _log.info("The lease of %s is over before there was room for it", held)
-                self._ledger.drop(self._waiting.popleft())
+                _log.info("The lease of %s is over before it could be started", held)
+                self._ledger.release(self._waiting.popleft())
             elif self._has_room(held):
                 self._waiting.popleft()
                 self._start(held)

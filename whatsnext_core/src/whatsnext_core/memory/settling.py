@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from attrs import evolve
 
+from whatsnext_core import attendance
 from whatsnext_core.memory.attempts import lose
 from whatsnext_core.memory.graph import erase, place, spread
 from whatsnext_core.memory.state import State
@@ -15,6 +17,17 @@ from whatsnext_core.memory.submitting import admit
 from whatsnext_core.memory.tables import Row, Stage
 from whatsnext_core.states import LEASE_LAPSED
 from whatsnext_core.storage import SUBMISSION_LASTS, Settled
+
+THE_ROW: Final = ""
+"""The key of the one row of attendance."""
+
+
+def attend(state: State, now: datetime, gap: timedelta, grace: timedelta) -> timedelta | None:
+    """Note that a server is there, and return how long none was."""
+    before = state.attendance.get(THE_ROW)
+    after = attendance.attend(before, now, gap=gap, grace=grace)
+    state.attendance.put(THE_ROW, after)
+    return attendance.absence(before, after)
 
 
 def settle(state: State, now: datetime, limit: int) -> Settled:
@@ -25,15 +38,21 @@ def settle(state: State, now: datetime, limit: int) -> Settled:
             return Settled(steps=steps, more=True, next_at=now)
         piece()
         steps += 1
-    times = [lapses for lapses, *_ in state.attempts.leases.keys[:1]]
+    earliest = _earliest_lapse(state, now)
+    times = [max(lapses, earliest) for lapses, *_ in state.attempts.leases.keys[:1]]
     times += [ends for ends, _ in state.jobs.back_offs.keys[:1]]
     times += [state.submissions[number].opened_at + SUBMISSION_LASTS for number in state.submissions]
     return Settled(steps=steps, more=False, next_at=min(times, default=None))
 
 
+def _earliest_lapse(state: State, now: datetime) -> datetime:
+    found = state.attendance.get(THE_ROW)
+    return now if found is None else found.earliest_lapse(now)
+
+
 def _next_piece(state: State, now: datetime) -> Callable[[], object] | None:
     for lapses, job_id, fence in state.attempts.leases.keys[:1]:
-        if lapses <= now:
+        if lapses <= now and _earliest_lapse(state, now) <= now:
             return partial(_lapse, state, job_id, fence, now)
     for ends, job_id in state.jobs.back_offs.keys[:1]:
         if ends <= now:

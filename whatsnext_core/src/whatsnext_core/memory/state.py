@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
+from whatsnext_core.attendance import Attendance
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.memory.journal import Journal, Table
 from whatsnext_core.memory.tables import (
@@ -63,6 +64,8 @@ class State:
         """The last status of deleted jobs whose children have yet to be told."""
         self.cleared = Table[int, bool](self.journal)
         """Deleted projects that still hold something."""
+        self.attendance = Table[str, Attendance](self.journal)
+        """At most one row, under an empty key."""
 
     def number(self, kind: str, count: int = 1) -> int:
         """Return the first of ``count`` new numbers for a kind of thing."""

@@ -166,6 +166,10 @@ class MemoryWriter(MemoryReader):
         """Append bytes to a stream of an attempt and return the new size."""
         return logs.append_log(self._state, ref, stream, offset, data, head=head, tail=tail)
 
+    def attend(self, now: datetime, *, gap: timedelta, grace: timedelta) -> timedelta | None:
+        """Note that a server is there, and return how long none was."""
+        return settling.attend(self._state, now, gap, grace)
+
     def settle(self, now: datetime, limit: int) -> Settled:
         """Do up to ``limit`` small pieces of what is due."""
         return settling.settle(self._state, now, limit)

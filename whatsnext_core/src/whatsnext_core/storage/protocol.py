@@ -8,7 +8,8 @@ inside a decision.
 What several methods share:
 
 - A job is *ready* when it is PENDING, visible, has no unmet dependency and no back-off. A back-off ends and a lease
-  lapses when ``settle`` has seen its time come, never by itself: until then a late renewal or end still counts.
+  lapses when ``settle`` has seen its time come, never by itself: until then a late renewal or end still counts. After
+  a time without a server ``attend`` puts the lapses off.
 - An edge of the graph keeps the name that its parent had when the edge was made. An edge that was met stays met when
   its parent is deleted; another one never will be.
 - Every change of a job's status writes one event, of the kind and with the data that ``model.EventKind`` lists.
@@ -350,6 +351,14 @@ class Writer(Reader, Protocol):
         ...
 
     # -- housekeeping --------------------------------------------------------------------------------------------------
+
+    def attend(self, now: datetime, *, gap: timedelta, grace: timedelta) -> timedelta | None:
+        """Note that a server is there, and return how long none was, if that is more than ``gap``; else None.
+
+        What follows is decided by ``attendance.attend``: after an absence ``settle`` lets no lease lapse for ``grace``,
+        whenever it was to, so that those who hold one have that long to be heard. Of several servers one is enough.
+        """
+        ...
 
     def settle(self, now: datetime, limit: int) -> Settled:
         """Do up to ``limit`` small pieces of what is due.

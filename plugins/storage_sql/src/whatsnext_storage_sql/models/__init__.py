@@ -9,10 +9,11 @@ from whatsnext_storage_sql.models.base import Base
 from whatsnext_storage_sql.models.job import Edge, Job
 from whatsnext_storage_sql.models.project import Project, RequirementClass, Task
 from whatsnext_storage_sql.models.queue import Counter, Delayed, Event, Gone, Listing, Ready
-from whatsnext_storage_sql.models.work import Reclassing, Ripple, SequenceValue, Submission
+from whatsnext_storage_sql.models.work import Attendance, Reclassing, Ripple, SequenceValue, Submission
 
 __all__ = [
     "Attempt",
+    "Attendance",
     "Base",
     "Client",
     "Counter",

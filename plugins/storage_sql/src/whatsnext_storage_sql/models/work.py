@@ -55,3 +55,13 @@ class Reclassing(Base):
     task_id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
     cursor: Mapped[int] = mapped_column(Number)
     """The last job that was looked at."""
+
+
+class Attendance(Base):
+    """When a server was last there. The one row is written by the first server."""
+
+    __tablename__ = "attendance"
+    id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    lapses_from: Mapped[datetime | None] = mapped_column(UtcTime)
+    """Until when no lease lapses, because no server was there before; None if there always was one."""

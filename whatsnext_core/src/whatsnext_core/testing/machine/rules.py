@@ -213,10 +213,12 @@ class JobRules(SideBySide):
             case _:
                 self.both(lambda writer: writer.prune(self.now, limit))
 
-    @rule(seconds=draw_from.TICKS, limit=st.sampled_from([100, 1, 3, None]))
-    def pass_time(self, seconds: float, limit: int | None) -> None:
-        """Time passes, and the server settles what is due, in steps of any size, or is late with it."""
+    @rule(seconds=draw_from.TICKS, limit=st.sampled_from([100, 1, 3, None]), attended=st.booleans())
+    def pass_time(self, seconds: float, limit: int | None, attended: bool) -> None:
+        """Time passes, and the server settles what is due, in steps of any size, or is late with it, or was away."""
         self.tick(seconds)
+        if attended:
+            self.both(lambda writer: writer.attend(self.now, gap=draw_from.LEASE / 2, grace=draw_from.LEASE))
         if limit is not None:
             self.settle(limit)
 

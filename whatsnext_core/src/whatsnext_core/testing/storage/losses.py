@@ -140,6 +140,47 @@ class LossScenarios(StorageFixtures):
             (attempt,) = story.attempts(job)
             assert (attempt.status, attempt.client_id) == (AttemptStatus.LOST, "worker")
 
+    def test_no_lease_lapses_right_after_a_time_without_server(self, story: Story) -> None:
+        """A20 (Writer.attend): those who hold one get one whole lease to be heard."""
+        assert story.attend(gap=100) is None
+        heard, silent, later = story.jobs(story.task(), 3)
+        story.client()
+        first, second = story.claim(limit=2)
+        story.tick(1_000)
+        assert story.attend(gap=100) == timedelta(seconds=1_000)
+        back = story.now
+        assert story.attend(gap=100) is None
+        assert story.settle().next_at == back + LEASE
+        story.tick(89)
+        story.attend(gap=100)
+        assert story.settle().next_at == back + LEASE
+        assert story.renew(ref_of(first)).renewed == ((heard, 1),)
+        (third,) = story.claim(lease=timedelta(seconds=5))
+        story.tick(1)
+        story.attend(gap=100)
+        assert story.settle().next_at == story.now + timedelta(seconds=4)
+        assert story.statuses([heard, silent, later]) == [S.QUEUED, S.PENDING, S.QUEUED]
+        assert (story.end(second).accepted, story.end(third).accepted) == (False, True)
+
+    def test_leases_lapse_while_a_server_is_there(self, story: Story) -> None:
+        """A21 (attendance.attend): an absence that is not longer than the gap puts nothing off."""
+        story.attend()
+        job = story.job(story.task())
+        story.take()
+        for _ in range(3):
+            story.tick(30)
+            assert story.attend() is None
+        assert story.settle().next_at is None
+        assert story.status(job) is S.PENDING
+
+    def test_clock_that_was_set_back_is_no_absence(self, story: Story) -> None:
+        """A22 (attendance.attend): and what is noted then goes by the new time."""
+        story.attend()
+        story.tick(-1_000)
+        assert story.attend() is None
+        story.tick(31)
+        assert story.attend() == timedelta(seconds=31)
+
     @pytest.mark.parametrize("end", ["cancelled", "succeeded", "failed", "lapsed"])
     def test_cancelled_attempt_ends_its_job_however_it_ends(self, story: Story, end: str) -> None:
         """A19 (Writer.cancel): the job is CANCELLED when the client confirms, or its lease lapses."""

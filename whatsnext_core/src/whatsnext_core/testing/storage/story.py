@@ -172,6 +172,10 @@ class Story:
         """Delete jobs."""
         return self.write(lambda writer: writer.delete_jobs(job_ids, self.now))
 
+    def attend(self, *, gap: float = 30, grace: timedelta = LEASE) -> timedelta | None:
+        """Note that a server is there."""
+        return self.write(lambda writer: writer.attend(self.now, gap=timedelta(seconds=gap), grace=grace))
+
     def settle(self, limit: int = 1_000) -> Settled:
         """Settle until nothing is due any more, and return what the last step said."""
         while True:

@@ -37,6 +37,7 @@ TABLES = (
     "submission",
     "ripple",
     "reclassing",
+    "attendance",
 )
 
 
@@ -386,6 +387,13 @@ def _create_work() -> None:
         sa.Column("task_id", NUMBER, autoincrement=False, nullable=False),
         sa.Column("cursor", NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("task_id", name="pk_reclassing"),
+    )
+    op.create_table(
+        "attendance",
+        sa.Column("id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("lapses_from", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_attendance"),
     )
 
 
