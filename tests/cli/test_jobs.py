@@ -1,6 +1,7 @@
 """Jobs from the command line: submitted, looked at, changed, and run."""
 
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -207,6 +208,21 @@ def test_logs_follow_a_job_until_it_ends(shell: Shell) -> None:
         gate.touch()
         assert follower.process.wait(60) == 0
     assert log.read_text() == "one\ntwo\n"
+
+
+def test_logs_of_very_long_output_say_how_much_is_missing(shell: Shell) -> None:
+    written = b"".join(b"%011d\n" % number for number in range(850_000))
+    (shell.folder / "long").write_bytes(written)
+    shell.call("tasks", "create", "long", "--command", f"cat {shell.folder / 'long'}")
+    job = shell.add("long")
+    shell.work()
+    shown = shell.call("jobs", "logs", str(job)).stdout.encode()
+    head, mark, tail = re.split(rb"\n(\[whatsnext: \d+ bytes were dropped here\])\n", shown)
+    missing = int(mark.split()[1])
+    assert missing > 1_000_000
+    assert written.startswith(head)
+    assert written.endswith(tail)
+    assert len(head) + missing + len(tail) == len(written)
 
 
 def test_logs_do_not_wait_for_a_job_that_will_never_run(shell: Shell) -> None:

@@ -169,9 +169,7 @@ class Job(JobFacts):
         while True:
             part = rest.read_log(job_id, stream, offset=offset, limit=_LOG_PART, fence=attempt)
             attempt = part.fence or attempt
-            if part.offset > offset and part.data:
-                found += b"\n[whatsnext: %d bytes were dropped here]\n" % (part.offset - offset)
-            found += part.data
+            found += part.gap(offset) + part.data
             offset = part.offset + len(part.data)
             if not part.data or offset >= part.size:
                 return bytes(found)

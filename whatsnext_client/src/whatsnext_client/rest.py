@@ -33,6 +33,11 @@ class LogPart:
     complete: bool
     """Whether the attempt has ended, so that nothing follows."""
 
+    def gap(self, offset: int) -> bytes:
+        """Return the line that stands for what the server has dropped between ``offset`` and here; none if nothing."""
+        missing = self.offset - offset if self.data else 0
+        return b"\n[whatsnext: %d bytes were dropped here]\n" % missing if missing > 0 else b""
+
 
 class Rest:
     """The endpoints of one server."""

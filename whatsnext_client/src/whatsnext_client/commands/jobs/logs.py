@@ -98,9 +98,9 @@ class Reader:
         begin = self._offset
         while True:
             part = self._read(PART)
-            sink.write(part.data)
+            sink.write(part.gap(self._offset) + part.data)
             sink.flush()
-            self._offset += len(part.data)
+            self._offset = max(self._offset, part.offset) + len(part.data)
             if not part.data or self._offset >= part.size:
                 self.complete = part.complete and self._offset >= part.size
                 return self._offset > begin
