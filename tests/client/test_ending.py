@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,36 @@ def test_a_second_signal_ends_the_jobs_too(
     assert daemon.process.wait(30) == 0
     assert "executed 2" in daemon.tail()
     assert {job.refresh().status for job in jobs} == {"PENDING"}
+
+
+def test_a_machine_that_is_taken_away_is_left_in_time(
+    project: Project, make_client: MakeClient, tmp_path: Path
+) -> None:
+    project.create_task("limited", command_template="true", timeout=5, grace=1)
+    project.create_task("long", command_template="true", timeout=3600)
+    project.create_task("open", grace=0.2)
+    short, long = project.append("short", "limited"), project.append("long", "long", priority=5)
+    code = f"import time; open({str(tmp_path / 'up')!r}, 'w'); time.sleep(600)"
+    runs = project.append("runs", "open", {"code": code})
+    client = make_client(formatter=Python(), available_cpu=2)
+    leaves = datetime.now(UTC) + timedelta(seconds=40)
+    with working(client, ends_at=leaves, margin=32) as thread:
+        assert short.wait(30) == "COMPLETED"
+        wait_until(lambda: (tmp_path / "up").exists() or not thread.is_alive())
+        thread.join(30)
+        assert not thread.is_alive(), "it has not left"
+    assert datetime.now(UTC) < leaves
+    assert (long.refresh().status, long.attempts()) == ("PENDING", [])
+    assert runs.refresh().status == "PENDING"
+    (attempt,) = runs.attempts()
+    assert (attempt.cause, attempt.message) == (
+        "lost",
+        "The machine that it ran on is taken away; it had not ended in time.",
+    )
+
+
+def test_a_machine_that_is_taken_away_at_once_takes_no_job(project: Project, worker: Client) -> None:
+    project.create_task("open")
+    job = project.append("job", "open", {"code": "pass"})
+    assert worker.work(run_forever=True, ends_at=datetime.now(UTC) + timedelta(seconds=30)) == 0
+    assert job.refresh().status == "PENDING"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.core.strategies import NOW
 from tests.core.test_resources import capacities, requirements
-from whatsnext_core.model import Allocation, Capacity, Requirement
+from whatsnext_core.model import Allocation, Capacity, Requirement, TaskSpec
 from whatsnext_core.resources import allocate, fits, give_back, numbered_devices, set_aside, take, whole
-from whatsnext_core.scheduling import Line, Offer, Pick, Plan, ReadyJob, plan_claim
+from whatsnext_core.scheduling import Line, Offer, Pick, Plan, ReadyJob, ends_in_time, longest, plan_claim
 
 WAIT = timedelta(minutes=5)
 
@@ -195,3 +195,12 @@ def test_nothing_is_planned_from_nothing() -> None:
     assert plan_claim([], offer, now=NOW, reserve_after=WAIT) == Plan()
     empty = Line(requirement=Requirement(), jobs=[])
     assert plan_claim([empty], offer, now=NOW, reserve_after=WAIT) == Plan()
+
+
+def test_a_job_ends_in_time_by_its_own_limit_or_that_of_its_task_and_its_grace() -> None:
+    limited, unlimited = TaskSpec(name="t", timeout=60, grace=5), TaskSpec(name="t", grace=5)
+    assert [longest(None, limited), longest(10, limited), longest(None, unlimited)] == [65, 15, None]
+    assert ends_in_time(65, 65)
+    assert not ends_in_time(65, 64.9)
+    assert ends_in_time(65, None)
+    assert ends_in_time(None, 0)

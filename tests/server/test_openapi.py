@@ -28,6 +28,7 @@ DOCUMENTED = [
     "GET /projects/{project_id}/fetch_job",
     "GET /projects/{project_id}/counts",
     "DELETE /projects/{project_id}/queue",
+    "GET /demand",
     "POST /projects/{project_id}/jobs/batch",
     "DELETE /projects/{project_id}/jobs/{job_id}",
     "GET /tasks/",

@@ -268,3 +268,18 @@ def test_a_failed_end_needs_a_cause() -> None:
     with pytest.raises(Exception, match="neither success nor a cause"):
         AttemptEnd(job_id=1, fence=1, succeeded=False)
     assert AttemptEnd(job_id=1, fence=1, succeeded=False, cause=Cause.EXIT).cause is Cause.EXIT
+
+
+def test_a_worker_that_leaves_says_how_long_jobs_may_take(ledger: Ledger) -> None:
+    assert ledger.compose_prompt().time_left is None
+    leave_by = time.monotonic() + 100
+    leaving = Ledger(session_id="s", total=Capacity(cpu=4), project_ids=None, leave_by=leave_by)
+    leaving.hold_for = 30.0
+    left = leaving.compose_prompt().time_left
+    held = leaving.compose_hold().time_left
+    assert left is not None
+    assert held is not None
+    assert 90 < left <= 100
+    assert 60 < held <= 70
+    late = Ledger(session_id="s", total=Capacity(cpu=4), project_ids=None, leave_by=time.monotonic() - 1)
+    assert late.compose_prompt().time_left == 0

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 from sqlalchemy import Engine, event, text
 
 from tests.plugins.storage_sql.spying import Spy, spying
@@ -58,6 +59,7 @@ def everyday(story: Story) -> None:
     with story.storage.write() as writer:
         given = writer.claim(request, now)
         assert writer.claim(request, now) == given
+        writer.claim(evolve(request, request=2, offer=evolve(OFFER, limit=1, time_left=60.0)), now)
         writer.heartbeat("w", now)
         starts = [AttemptStart(job_id=one.job.id, fence=one.fence, handle={"pid": 1}) for one in given]
         refs = [AttemptRef(job_id=one.job.id, fence=one.fence) for one in given]
@@ -88,6 +90,7 @@ def everyday(story: Story) -> None:
         reader.log(refs[0].job_id, refs[0].fence, "stdout", 0, 10)
         reader.events(100, 10)
         reader.counts(job.project_id)
+        reader.demand(100)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -149,6 +151,8 @@ class Client:
         *,
         idle_time: float | None = None,
         lifetime: float | None = None,
+        ends_at: datetime | None = None,
+        margin: float = 60.0,
     ) -> int:
         """Run jobs until the queue is empty, and return how many were executed.
 
@@ -167,6 +171,10 @@ class Client:
                 many at once as there are CPUs, and see all devices of the machine.
             idle_time: Seconds without a job after which it returns.
             lifetime: Seconds after which it takes no more jobs.
+            ends_at: When this machine is taken away, as at the end of a batch allocation: no job is taken that may take
+                longer than that, by its timeout and grace, and what still runs before is ended and returns to the
+                queue.
+            margin: Seconds before ``ends_at`` at which that happens.
 
         Raises:
             WorkerError: it works already, or another process has become this worker.
@@ -186,6 +194,8 @@ class Client:
                 use_resource_filter=use_resource_filter,
                 idle_time=idle_time,
                 lifetime=lifetime,
+                ends_at=None if ends_at is None else time.monotonic() + (ends_at - datetime.now(UTC)).total_seconds(),
+                margin=margin,
             )
             self._worker = Worker(self._rest, self._folder, self.formatter, plan, register=self.register)
             with interrupted_by_signals(self._worker.drain, self._worker.abort):

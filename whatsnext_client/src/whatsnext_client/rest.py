@@ -82,6 +82,10 @@ class Rest:
         """Return how many jobs of the project there are in each status."""
         return self._document(self.transport.get(f"/projects/{project_id}/counts"))
 
+    def demand(self, project_id: int | None = None) -> list[Document]:
+        """Return what the jobs that could start now need, one document for all that need the same."""
+        return self._list("/demand", {"project_id": project_id})
+
     def fetch_job(self, project_id: int, *, cpu: int, accelerators: int, client_id: str | None = None) -> Document:
         """Claim the next job that fits: ``{"job": ... or None, "num_pending": n}``."""
         params: Parameters = {"available_cpu": cpu, "available_accelerators": accelerators, "client_id": client_id}

@@ -17,10 +17,13 @@ from attrs import field, frozen
 
 from whatsnext_core.model.client import Allocation, Capacity
 from whatsnext_core.model.requirement import Requirement
+from whatsnext_core.model.task import TaskSpec
 from whatsnext_core.resources import Room
 
 RESERVATION_HOLDS = timedelta(minutes=2)
 """How long a client's reservation counts for others after the claim that made or renewed it."""
+AHEAD = 1_000
+"""Jobs at the head of each line among which a client that will be taken away looks for those that end in time."""
 
 
 @frozen(kw_only=True)
@@ -59,6 +62,8 @@ class Offer:
     """Whether jobs are taken whatever CPUs they need."""
     ignore_accelerators: bool = False
     """Whether jobs are taken whatever accelerators they need."""
+    time_left: float | None = None
+    """Seconds until the client is taken away; a job that may take longer is passed over. None if it stays."""
 
 
 @frozen(kw_only=True)
@@ -79,6 +84,25 @@ class Plan:
     """The jobs that the client gets, best first."""
     reserve: int | None = None
     """The job that the client drains for from now on, if there is one."""
+
+
+def longest(timeout: float | None, task: TaskSpec) -> float | None:
+    """Return the seconds that a job of the task may take, its grace included; None if nothing limits it.
+
+    Args:
+        timeout: The job's own limit; None for that of its task.
+        task: The task.
+    """
+    limit = task.timeout if timeout is None else timeout
+    return None if limit is None else limit + task.grace
+
+
+def ends_in_time(seconds: float | None, time_left: float | None) -> bool:
+    """Return whether a job that may take so long can be given to a client that is there for so long.
+
+    A job without a limit can: it may be short, and one that is not returns to the queue when the client goes.
+    """
+    return seconds is None or time_left is None or seconds <= time_left
 
 
 def plan_claim(

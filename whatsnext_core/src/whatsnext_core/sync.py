@@ -44,6 +44,9 @@ class SyncRequest:
     """Seconds to hold the request while there is no job for it and no order to give."""
     project_ids: tuple[int, ...] | None = field(default=None)
     """Only jobs of these projects; None for all."""
+    time_left: float | None = field(default=None)
+    """Seconds until the client's machine is taken away, a batch allocation say, less the time that it needs to leave:
+    jobs that may take longer are not sent. None if it stays."""
     running: tuple[AttemptStart, ...] = field(default=())
     """The attempts that run, all of them; those that the server does not know as started are thereby started."""
     held: tuple[AttemptRef, ...] = field(default=())
@@ -69,6 +72,11 @@ class SyncRequest:
     @want.validator
     def _check_want(self, _: object, value: int) -> None:
         limits.check_number(value, "number of wanted jobs", low=0, high=MAX_WANTED)
+
+    @time_left.validator
+    def _check_time_left(self, _: object, value: float | None) -> None:
+        if value is not None:
+            limits.check_number(value, "time left of the sync request", low=0, high=limits.MAX_SECONDS, unit="seconds")
 
     @wait.validator
     def _check_wait(self, _: object, value: float) -> None:

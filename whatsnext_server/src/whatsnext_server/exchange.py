@@ -88,7 +88,7 @@ class Exchange:
     def _claim(self) -> ClaimRequest:
         request = self.request
         return ClaimRequest(
-            offer=Offer(free=request.free, total=request.total, limit=request.want),
+            offer=Offer(free=request.free, total=request.total, limit=request.want, time_left=request.time_left),
             project_ids=request.project_ids,
             client_id=self.client_id,
             session_id=request.session_id,

@@ -58,7 +58,7 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
     if request.client_id is not None:
         _reserve(tx, request.client_id, plan.reserve, now, known=own)
     given = _give(tx, plan.picks, request, now)
-    if tx.recall is not None:
+    if tx.recall is not None and request.offer.time_left is None:
         taken = {assignment.job.id for assignment in given}
         for head in found:
             tx.recall.left(head.key, [(-job.priority, job.job_id) for job in head.line.jobs], taken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -11,7 +12,8 @@ from sqlalchemy import Row, text
 
 from whatsnext_core.model import Requirement
 from whatsnext_core.resources import Room
-from whatsnext_core.scheduling import Line, Offer, ReadyJob
+from whatsnext_core.scheduling import AHEAD, Line, Offer, ReadyJob
+from whatsnext_core.storage import Demand
 from whatsnext_storage_sql.models.types import from_micros
 from whatsnext_storage_sql.recall import BEGINNING, Key, KnownLine
 from whatsnext_storage_sql.rows import requirement_of
@@ -65,6 +67,28 @@ _LINES_OF = text(
 _HEAD = text(
     "SELECT project_id, class_id, neg_priority, job_id, since FROM ready "
     "WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :number"
+)
+_LONGEST = "coalesce(job.timeout, task.timeout) + task.grace"
+_HEAD_IN_TIME = text(
+    f"""
+    SELECT ahead.* FROM (
+        SELECT project_id, class_id, neg_priority, job_id, since FROM ready
+        WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :ahead
+    ) AS ahead
+    JOIN job ON job.id = ahead.job_id JOIN task ON task.id = job.task_id
+    WHERE {_LONGEST} IS NULL OR {_LONGEST} <= :time_left
+    ORDER BY ahead.neg_priority, ahead.job_id LIMIT :number
+    """  # noqa: S608 - of constants
+)
+_DEMAND = text(
+    f"""
+    SELECT {_LONGEST} AS longest, count(*) AS jobs FROM (
+        SELECT job_id FROM ready
+        WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :depth
+    ) AS ahead
+    JOIN job ON job.id = ahead.job_id JOIN task ON task.id = job.task_id
+    GROUP BY {_LONGEST}
+    """  # noqa: S608 - of constants
 )
 # The rows are locked inside of a materialized expression, so that no plan locks more than it returns.
 _HEADS_POSTGRESQL = text(
@@ -123,6 +147,9 @@ def leave(tx: Transaction, stands: Sequence[Stand]) -> None:
 
 def heads(tx: Transaction, offer: Offer, project_ids: tuple[int, ...] | None) -> list[Head]:
     """Return each line whose jobs fit what the client has, with as many of them as could be claimed."""
+    if offer.time_left is not None:
+        lines = [KnownLine((row.project_id, row.class_id), row.requirement) for row in _look(tx, project_ids)]
+        return _read(tx, _wanted(lines, offer), from_first=False, time_left=offer.time_left)
     known = None if tx.recall is None else tx.recall.lines(project_ids)
     if known is not None:
         wanted = _wanted(known, offer)
@@ -148,6 +175,21 @@ def _wanted(lines: Sequence[KnownLine], offer: Offer) -> list[_Wanted]:
     return wanted
 
 
+def demand(tx: Transaction, depth: int) -> list[Demand]:
+    """Return what the jobs that could start now need, the first ``depth`` of each line."""
+    found = [
+        Demand(
+            project_id=line.project_id, requirement=requirement_of(line.requirement), longest=row.longest, jobs=row.jobs
+        )
+        for line in tx.all(_LINES)
+        for row in tx.all(_DEMAND, **{"project": line.project_id, "class": line.class_id, "depth": depth})
+    ]
+    return sorted(
+        found,
+        key=lambda one: (one.project_id, one.requirement.key, inf if one.longest is None else one.longest),
+    )
+
+
 def at_most(requirement: Requirement, offer: Offer) -> int:
     """Return a number of jobs with this requirement that is never exceeded by those that fit what is free."""
     found, free = offer.limit, offer.free
@@ -170,14 +212,25 @@ def _look(tx: Transaction, project_ids: tuple[int, ...] | None) -> Iterator[Row[
             yield row
 
 
-def _read(tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool) -> list[Head]:
+def _read(
+    tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool, time_left: float | None = None
+) -> list[Head]:
     jobs: defaultdict[Key, list[ReadyJob]] = defaultdict(list)
-    for row in _rows(tx, wanted, from_first=from_first):
+    rows = _rows(tx, wanted, from_first=from_first) if time_left is None else _rows_in_time(tx, wanted, time_left)
+    for row in rows:
         ready = ReadyJob(job_id=row.job_id, priority=-row.neg_priority, since=from_micros(row.since))
         jobs[row.project_id, row.class_id].append(ready)
     return [
         Head(each.key, Line(requirement=each.requirement, jobs=jobs[each.key])) for each in wanted if each.key in jobs
     ]
+
+
+def _rows_in_time(tx: Transaction, wanted: Sequence[_Wanted], time_left: float) -> Iterator[Row[Any]]:
+    """Yield the jobs that a client may get which is taken away soon; nothing is locked: a claim locks the jobs."""
+    for each in wanted:
+        project_id, class_id = each.key
+        place = {"project": project_id, "class": class_id, "number": each.number}
+        yield from tx.all(_HEAD_IN_TIME, **place, ahead=AHEAD, time_left=time_left)
 
 
 def _rows(tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool) -> Iterator[Row[Any]]:

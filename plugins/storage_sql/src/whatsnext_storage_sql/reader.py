@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Task
-from whatsnext_core.storage import JobQuery, LogPart, Page
-from whatsnext_storage_sql import clients, jobs, logs, projects, tasks
+from whatsnext_core.storage import Demand, JobQuery, LogPart, Page
+from whatsnext_storage_sql import clients, jobs, lines, logs, projects, tasks
 from whatsnext_storage_sql.transaction import Transaction
 
 
@@ -59,6 +59,10 @@ class SQLReader:
     def counts(self, project_id: int) -> Mapping[JobStatus, int]:
         """Return how many jobs of the project there are in each status."""
         return projects.counts(self._tx, project_id)
+
+    def demand(self, depth: int) -> Sequence[Demand]:
+        """Return what the jobs that could start now need."""
+        return lines.demand(self._tx, depth)
 
     def attempts(self, job_id: int) -> Sequence[Attempt]:
         """Return the attempts of a job, oldest first."""

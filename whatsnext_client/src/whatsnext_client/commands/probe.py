@@ -20,14 +20,21 @@ if TYPE_CHECKING:
 def probe(session: Session) -> None:
     """Measure this machine with all installed probes, and show what a worker here would offer."""
     from whatsnext_client import probes
+    from whatsnext_client.commands.base import times
     from whatsnext_core.converters import to_json
     from whatsnext_core.plugins import load_plugins
 
     plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
     found = probes.measure(plugins, config=session.config, warn=session.output.note)
-    capacity = probes.offer(probes.combine(found.values()))
-    fields = [*described(capacity), ("probes", ", ".join(found) or "none")]
-    data = {"offer": to_json(capacity), "probes": {name: to_json(each) for name, each in found.items()}}
+    together = probes.combine(found.values())
+    capacity = probes.offer(together)
+    until = [("until", times.ahead(together.ends_at))] if together.ends_at else []
+    fields = [*described(capacity), *until, ("probes", ", ".join(found) or "none")]
+    data = {
+        "offer": to_json(capacity),
+        "ends_at": to_json(together.ends_at),
+        "probes": {name: to_json(each) for name, each in found.items()},
+    }
     session.output.record(fields, data)
 
 

@@ -17,6 +17,8 @@ from whatsnext_client.commands.base.options import common_options, given
 from whatsnext_client.commands.base.session import Session, pass_session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from whatsnext_client.client import Client
     from whatsnext_client.localserver import LocalServer
 
@@ -61,7 +63,7 @@ def up(
     log_to_stderr(verbose=verbose)
     plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
     engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
-    capacity = make_offer(session, plugins, **offer)
+    capacity, ends_at = make_offer(session, plugins, **offer)
     asked = given(click.get_current_context()).get("port")
     port = next(number for number in (asked, session.settings.port, 8000) if number is not None)
     options = [
@@ -69,11 +71,18 @@ def up(
         *(["--database", database] if database else []),
     ]
     with _terminated_as_interrupted(), LocalServer(port, options) as server:
-        _work(session.at(server.url), server, engine, capacity, name=name, formatter=formatter)
+        _work(session.at(server.url), server, engine, capacity, name=name, formatter=formatter, ends_at=ends_at)
 
 
 def _work(
-    session: Session, server: LocalServer, engine: Any, capacity: Any, *, name: str | None, formatter: str
+    session: Session,
+    server: LocalServer,
+    engine: Any,
+    capacity: Any,
+    *,
+    name: str | None,
+    formatter: str,
+    ends_at: datetime | None,
 ) -> None:
     from whatsnext_client.commands.worker import greet, make_client
 
@@ -85,12 +94,12 @@ def _work(
             f"Server and worker are up at {server.url} (Ctrl-C stops both).",
             {"server": server.url, "worker": client.id},
         )
-        greet(session, client, formatter)
+        greet(session, client, formatter, ends_at)
         ended = threading.Event()
         watch = threading.Thread(target=_watch, args=(server, client, ended), daemon=True)
         watch.start()
         try:
-            client.work(run_forever=True)
+            client.work(run_forever=True, ends_at=ends_at)
         except ConnectionError:
             if server.alive():
                 raise

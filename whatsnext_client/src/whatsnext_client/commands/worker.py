@@ -15,6 +15,8 @@ from whatsnext_client.commands.base.session import Session, pass_session
 from whatsnext_client.commands.base.values import duration
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from whatsnext_client.client import Client
     from whatsnext_client.rest import Document
     from whatsnext_core.formatting import Engine
@@ -39,6 +41,14 @@ if TYPE_CHECKING:
 )
 @click.option("--idle", type=duration, metavar="TIME", help="End after so long without a job: 90, 10m, 2h.")
 @click.option("--lifetime", type=duration, metavar="TIME", help="Take no more jobs after so long.")
+@click.option(
+    "--end-margin",
+    type=duration,
+    default="60",
+    show_default="60",
+    metavar="TIME",
+    help="How long before its machine is taken away, as a batch allocation is, it ends what runs and leaves.",
+)
 @click.option("--state-dir", metavar="DIR", type=click.Path(), help="Where it keeps what it needs after a restart.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell more.")
 @common_options
@@ -54,6 +64,7 @@ def worker(
     once: bool,
     idle: float | None,
     lifetime: float | None,
+    end_margin: float,
     verbose: bool,
     **given: Any,
 ) -> None:
@@ -62,6 +73,9 @@ def worker(
     It offers what it finds (see `whatsnext probe`) or what the options say, and runs as many jobs at once as fit.
     Ctrl-C lets it finish what runs, take no more, and leave; a second one ends the running jobs, too, which return to
     the queue.
+
+    Where a probe knows when the machine is taken away, as inside of an allocation of Slurm, it takes no job that may
+    take longer than that (by the job's timeout and the task's grace), and before the end it leaves by itself.
     """
     from whatsnext_client.commands.base.logging import log_to_stderr
     from whatsnext_core.plugins import load_plugins
@@ -70,11 +84,11 @@ def worker(
     plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
     engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
     offer = {key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
-    capacity = make_offer(session, plugins, **offer)
+    capacity, ends_at = make_offer(session, plugins, **offer)
     project = session.project if session.settings.project else None
     with make_client(session, engine, capacity, project=project, client_id=client_id, **given) as client:
-        greet(session, client, formatter)
-        count = client.work(run_forever=not once, idle_time=idle, lifetime=lifetime)
+        greet(session, client, formatter, ends_at)
+        count = client.work(run_forever=not once, idle_time=idle, lifetime=lifetime, ends_at=ends_at, margin=end_margin)
     session.output.say(f"Executed {count:,} job{'' if count == 1 else 's'}.", {"id": client.id, "executed": count})
 
 
@@ -112,7 +126,7 @@ def make_client(
     )
 
 
-def greet(session: Session, client: Client, formatter: str) -> None:
+def greet(session: Session, client: Client, formatter: str, ends_at: datetime | None = None) -> None:
     """Says on stderr what the worker is and offers."""
     from whatsnext_client.commands.base import times
 
@@ -123,9 +137,11 @@ def greet(session: Session, client: Client, formatter: str) -> None:
     if capacity.memory is not None:
         parts.append(f"{times.memory(capacity.memory)} of memory")
     parts += sorted(capacity.labels)
+    until = f" until {times.ahead(ends_at)}" if ends_at else ""
     project = " and ".join(f"project {each.label}" for each in client.projects) or "all projects"
     session.output.note(
-        f"Worker {client.id} offers {', '.join(parts)} to {project} on {session.address.url}, by formatter {formatter}."
+        f"Worker {client.id} offers {', '.join(parts)} to {project} on {session.address.url}{until}, "
+        f"by formatter {formatter}."
     )
 
 

@@ -55,4 +55,6 @@ def failure(held: Held, cause: Cause, message: str) -> AttemptEnd:
 def _message(held: Held, execution: Execution) -> str:
     if held.stopping is Cause.TIMEOUT:
         return f"It ran longer than its timeout of {held.timeout:g} seconds."
+    if held.leaving:
+        return "The machine that it ran on is taken away; it had not ended in time."
     return _WORDS.get(held.stopping, execution.message) if held.stopping else execution.message

@@ -18,7 +18,7 @@ from whatsnext_client.engine.pace import HORIZON, Pace
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import remaining
 from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, Capacity
-from whatsnext_core.model.limits import MAX_RESULT
+from whatsnext_core.model.limits import MAX_RESULT, MAX_SECONDS
 from whatsnext_core.sync import MAX_WANTED, SyncRequest, SyncResponse
 
 TELL_WITHIN: Final = 0.1
@@ -68,6 +68,7 @@ class Ledger:
         total: Capacity,
         project_ids: tuple[int, ...] | None,
         slots: int | None = None,
+        leave_by: float | None = None,
     ) -> None:
         self.changed = threading.Condition(threading.Lock())
         self.pace = Pace()
@@ -81,6 +82,7 @@ class Ledger:
         self._total = total
         self._project_ids = project_ids
         self._slots = slots
+        self._leave_by = leave_by
         self._number = 0
         self._taking = True
         self._nudged = True
@@ -286,12 +288,19 @@ class Ledger:
             want=self._wanted(staying, free) if claims and self._taking else 0,
             wait=wait,
             project_ids=self._project_ids,
+            time_left=self._time_left(wait),
             running=tuple(held.start for held in own if held.running and held.start is not None),
             held=tuple(held.ref for held in own if not held.running),
             released=tuple(self._released.values()),
             adopted=tuple(self._adopted.values()),
             ended=tuple(held.end for held in ended if held.end is not None),
         )
+
+    def _time_left(self, wait: float) -> float | None:
+        """Return how long jobs may take that come at the end of a request's hold."""
+        if self._leave_by is None:
+            return None
+        return min(MAX_SECONDS, max(0.0, self._leave_by - time.monotonic() - wait))
 
     def _share_of_short_jobs(self, staying: Collection[Held]) -> float:
         """Return the part of the CPUs that no long job has: only there a stock flows off."""

@@ -33,10 +33,20 @@ class WorkPlan:
     """Seconds without a job after which it leaves; None for never."""
     lifetime: float | None = None
     """Seconds after which it takes no more jobs; None for never."""
+    ends_at: float | None = None
+    """When the machine is taken away, by the monotonic clock; None for never."""
+    margin: float = 60.0
+    """Seconds before that at which it takes no more jobs, and ends those that run: they return to the queue. Longer
+    than jobs take to end when they are asked to."""
     patience: float = 300.0
     """Seconds that it waits for a server that is away, when nothing runs any more and it shall not run for ever."""
     farewell: float = 10.0
     """Seconds that it waits for such a server, or for output to be sent, when it leaves."""
+
+    @property
+    def leave_by(self) -> float | None:
+        """When it takes no more jobs, by the monotonic clock, because the machine is taken away soon after."""
+        return None if self.ends_at is None else self.ends_at - self.margin
 
     @property
     def offered(self) -> Capacity:

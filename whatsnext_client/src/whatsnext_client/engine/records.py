@@ -150,6 +150,13 @@ class Held:
     """Whether there is a record of it."""
     adopted: bool = False
     """Whether an earlier process of this worker started it."""
+    leaving: bool = False
+    """Whether it is ended because the machine is taken away."""
+
+    @property
+    def longest(self) -> float | None:
+        """Seconds that it may take, its grace included; None if nothing limits it."""
+        return None if self.timeout is None else self.timeout + self.grace
 
     @classmethod
     def from_assignment(cls, assignment: Assignment, now: float) -> Held:

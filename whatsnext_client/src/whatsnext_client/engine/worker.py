@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from whatsnext_client.engine.adoption import Legacy, take_over
+from whatsnext_client.engine.departure import Departure
 from whatsnext_client.engine.emptiness import may_get_work
 from whatsnext_client.engine.ends import failure
 from whatsnext_client.engine.exchange import Exchange
@@ -70,6 +71,7 @@ class Worker:
         self._waker = Waker()
         self._draining = False
         self._aborting = False
+        self._departure = Departure(plan)
         self._empty = False
         self._fatal: Exception | None = None
         self._began = self._busy_at = time.monotonic()
@@ -80,6 +82,7 @@ class Worker:
             total=plan.offered,
             project_ids=tuple(plan.project_names) or None,
             slots=None if plan.use_resource_filter else max(1, plan.total.cpu),
+            leave_by=plan.leave_by,
         )
         surroundings = Surroundings(
             server=rest.transport.address.url,
@@ -167,6 +170,7 @@ class Worker:
             moments.append(self._began + self._plan.lifetime)
         if self._plan.idle_time is not None and not self._draining:
             moments.append(self._busy_at + self._plan.idle_time)
+        moments += self._departure.moments()
         if self._exchange.failing_since is not None or self._leaving_since is not None:
             moments.append(time.monotonic() + 1.0)
         return min(moments)
@@ -203,6 +207,8 @@ class Worker:
         if self._plan.lifetime is not None and now > self._began + self._plan.lifetime:
             self._draining = True
         if self._plan.idle_time is not None and now > self._busy_at + self._plan.idle_time:
+            self._draining = True
+        if self._departure.begin(now, self._runner):
             self._draining = True
         if self._draining:
             self._ledger.take_jobs(False)
@@ -301,6 +307,8 @@ class Worker:
             if now > held.lease_until - MARGIN:
                 _log.info("The lease of %s is over before it could be started", held)
                 self._ledger.release(self._waiting.popleft())
+            elif not self._departure.allows(held, now):
+                self._give_back(self._waiting.popleft(), "it may take longer than this machine is there")
             elif self._has_room(held):
                 self._waiting.popleft()
                 self._start(held)
@@ -314,8 +322,8 @@ class Worker:
             return len(self._runner.live) < max(1, self._plan.total.cpu)
         return covers(self._free, held.allocation)
 
-    def _give_back(self, held: Held) -> None:
-        _log.info("Giving %s back: there is no room for it", held)
+    def _give_back(self, held: Held, why: str = "there is no room for it") -> None:
+        _log.info("Giving %s back: %s", held, why)
         self._ledger.release(held)
 
     def _start(self, held: Held) -> None:

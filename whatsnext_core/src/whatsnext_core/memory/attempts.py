@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from attrs import evolve
 
 from whatsnext_core.memory.graph import move, spread
 from whatsnext_core.memory.state import State, plain
-from whatsnext_core.memory.tables import Reservation, Row
+from whatsnext_core.memory.tables import Ready, Reservation, Row
 from whatsnext_core.model import (
     Allocation,
     Assignment,
@@ -24,7 +25,7 @@ from whatsnext_core.model import (
     JobStatus,
     ProjectStatus,
 )
-from whatsnext_core.scheduling import RESERVATION_HOLDS, Line, plan_claim
+from whatsnext_core.scheduling import AHEAD, RESERVATION_HOLDS, Line, ends_in_time, longest, plan_claim
 from whatsnext_core.states import (
     GIVEN_BACK_BY_CLIENT,
     Standing,
@@ -69,9 +70,20 @@ def _lines(state: State, request: ClaimRequest) -> Iterable[Line]:
         project = state.projects.get(project_id)
         wanted = request.project_ids is None or project_id in request.project_ids
         if wanted and project is not None and project.status is ProjectStatus.ACTIVE:
-            heads = [state.ready[-negative] for _, negative in line.keys[: -request.offer.limit - 1 : -1]]
+            heads = list(islice(_in_time(state, line.keys, request.offer.time_left), request.offer.limit))
             if heads:
                 yield Line(requirement=heads[0].requirement, jobs=[ready.job for ready in heads])
+
+
+def _in_time(state: State, line: Sequence[tuple[int, int]], time_left: float | None) -> Iterable[Ready]:
+    """Yield the jobs of a line, best first; for a client that will be taken away, those that end before."""
+    if time_left is None:
+        yield from (state.ready[-negative] for _, negative in reversed(line))
+        return
+    for _, negative in line[: -AHEAD - 1 : -1]:
+        job = state.jobs[-negative].job
+        if ends_in_time(longest(job.timeout, state.tasks[job.task_id]), time_left):
+            yield state.ready[-negative]
 
 
 def _reserved_by_others(state: State, client_id: str, now: datetime) -> set[int]:

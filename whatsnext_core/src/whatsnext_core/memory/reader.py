@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import inf
 from typing import TypeVar
 
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.memory.logs import read_log
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Row, Stage
-from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Task
+from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Requirement, Task
 from whatsnext_core.model.limits import shorten
-from whatsnext_core.storage import JobOrder, JobQuery, LogPart, Page
+from whatsnext_core.scheduling import longest
+from whatsnext_core.storage import Demand, JobOrder, JobQuery, LogPart, Page
 
 T = TypeVar("T")
 
@@ -109,6 +112,29 @@ class MemoryReader:
             if submission.project_id == project_id and submission.stage is Stage.PUBLISHED:
                 found[JobStatus.PENDING] += len(state.jobs.of_submission.keys(number))
         return found
+
+    def demand(self, depth: int) -> Sequence[Demand]:
+        """Return what the jobs that could start now need."""
+        state, found = self._state, Counter[tuple[int, str, float]]()
+        requirements: dict[str, Requirement] = {}
+        for (project_id, key), line in state.ready.lines.items():
+            project = state.projects.get(project_id)
+            if project is None or project.status is not ProjectStatus.ACTIVE:
+                continue
+            for _, negative in line.keys[: -depth - 1 : -1]:
+                job = state.jobs[-negative].job
+                limit = longest(job.timeout, state.tasks[job.task_id])
+                found[project_id, key, inf if limit is None else limit] += 1
+                requirements[key] = state.ready[-negative].requirement
+        return [
+            Demand(
+                project_id=project_id,
+                requirement=requirements[key],
+                longest=None if limit == inf else limit,
+                jobs=found[project_id, key, limit],
+            )
+            for project_id, key, limit in sorted(found)
+        ]
 
     def attempts(self, job_id: int) -> Sequence[Attempt]:
         """Return the attempts of a job, oldest first."""

@@ -2,11 +2,12 @@
 
 from whatsnext_core.storage.claims import SUBMISSION_LASTS, ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.protocol import Reader, Storage, Writer
-from whatsnext_core.storage.queries import JobOrder, JobQuery, LogPart, Page
+from whatsnext_core.storage.queries import Demand, JobOrder, JobQuery, LogPart, Page
 
 __all__ = [
     "SUBMISSION_LASTS",
     "ClaimRequest",
+    "Demand",
     "JobOrder",
     "JobQuery",
     "LogPart",

@@ -50,7 +50,7 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.storage.claims import ClaimRequest, Renewal, Settled
-from whatsnext_core.storage.queries import JobQuery, LogPart, Page
+from whatsnext_core.storage.queries import Demand, JobQuery, LogPart, Page
 
 
 class Reader(Protocol):
@@ -93,10 +93,7 @@ class Reader(Protocol):
         ...
 
     def dependencies(self, job_id: int) -> Mapping[int, tuple[str, JobStatus | None]]:
-        """Return name and status of each job before this one, by id; None for one that was deleted.
-
-        NotFoundError if no job.
-        """
+        """Return name and status (None: deleted) of each job before this one, by id; NotFoundError if no job."""
         ...
 
     def children(self, job_id: int, page: Page) -> Sequence[int]:
@@ -108,6 +105,10 @@ class Reader(Protocol):
 
         NotFoundError if no project.
         """
+        ...
+
+    def demand(self, depth: int) -> Sequence[Demand]:
+        """Return what jobs that could start now need, of active projects: of each line the first ``depth``, sorted."""
         ...
 
     def attempts(self, job_id: int) -> Sequence[Attempt]:

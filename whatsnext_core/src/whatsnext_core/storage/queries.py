@@ -8,6 +8,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from whatsnext_core.model import limits
+from whatsnext_core.model.requirement import Requirement
 from whatsnext_core.model.status import JobStatus
 
 
@@ -50,6 +51,23 @@ class LogPart:
     """Where in the stream they begin: where they were asked for, or behind a part that was dropped."""
     size: int
     """Bytes received so far, those dropped included."""
+
+
+@frozen(kw_only=True)
+class Demand:
+    """What some of the jobs that could start now need, all of them the same.
+
+    Sorted by project, requirement (by its key) and longest time, no limit last.
+    """
+
+    project_id: int
+    """Their project."""
+    requirement: Requirement
+    """What each of them needs."""
+    longest: float | None = None
+    """Seconds that each may take, its grace included; None if nothing limits it."""
+    jobs: int
+    """How many there are."""
 
 
 def _as_statuses(statuses: Iterable[JobStatus]) -> frozenset[JobStatus]:

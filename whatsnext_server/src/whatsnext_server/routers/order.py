@@ -1,8 +1,17 @@
 """All routers together."""
 
-from whatsnext_server.routers import clients, health, jobs, logs, projects, queue, tasks
+from whatsnext_server.routers import clients, demand, health, jobs, logs, projects, queue, tasks
 
-ALL = (clients.router, jobs.router, queue.router, logs.router, projects.router, tasks.router, health.router)
+ALL = (
+    clients.router,
+    jobs.router,
+    queue.router,
+    logs.router,
+    projects.router,
+    tasks.router,
+    demand.router,
+    health.router,
+)
 """All routers, those that are called most often first."""
 
 __all__ = ["ALL"]

@@ -17,7 +17,7 @@ from whatsnext_server.schemas.jobs import (
     JobUpdate,
     NewJob,
 )
-from whatsnext_server.schemas.projects import NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
+from whatsnext_server.schemas.projects import DemandDocument, NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
 from whatsnext_server.schemas.tasks import NewTask, Retry, TaskDocument, TaskUpdate
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ClientRegistration",
     "ClientUpdate",
     "Deleted",
+    "DemandDocument",
     "Dependencies",
     "Dependency",
     "Fetch",

@@ -29,6 +29,7 @@ from whatsnext_core.model import (
     Task,
 )
 from whatsnext_core.resources import numbered_devices
+from whatsnext_core.storage import Demand
 from whatsnext_core.sync import SyncRequest, SyncResponse
 from whatsnext_server.schemas.clients import client_document
 from whatsnext_server.schemas.jobs import fetched_document
@@ -112,6 +113,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "ClientRegistration": {"id": "worker-1", "name": "worker 1", "entity": "team", "available_cpu": 8},
     "ClientUpdate": {"draining": True},
     "Deleted": {"deleted": 15},
+    "Demand": to_json(Demand(project_id=1, requirement=_TASK.requirement, longest=3630.0, jobs=3)),
     "Dependencies": {
         "job_id": 18,
         "dependencies": [{"id": 17, "name": "prepare", "status": "COMPLETED"}],

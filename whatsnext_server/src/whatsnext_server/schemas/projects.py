@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import create_model
 
 from whatsnext_core.model import JobStatus, Project, ProjectChanges, limits
+from whatsnext_core.storage import Demand
 from whatsnext_server.schemas.base import Name, Schema, Text
 from whatsnext_server.schemas.common import AnyCaseProjectStatus, ReadOnly
 from whatsnext_server.schemas.derived import derive
@@ -19,6 +20,10 @@ ProjectCounts = create_model(
     **{status.value: (int, ...) for status in JobStatus},  # type: ignore[call-overload]  # names are not known to mypy
 )
 """How many jobs of a project there are in each status."""
+
+
+DemandDocument = derive(Demand)
+"""What some of the jobs that could start now need."""
 
 
 class NewProject(Schema, core=Project):
@@ -52,4 +57,4 @@ class ProjectUpdate(Schema, core=Project):
         return ProjectChanges(name=self.name, description=self.description, status=self.status)
 
 
-__all__ = ["NewProject", "ProjectCounts", "ProjectDocument", "ProjectUpdate"]
+__all__ = ["DemandDocument", "NewProject", "ProjectCounts", "ProjectDocument", "ProjectUpdate"]

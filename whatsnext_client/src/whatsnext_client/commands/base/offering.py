@@ -11,6 +11,8 @@ from whatsnext_client.commands.base.failures import LocalError
 from whatsnext_client.commands.base.values import size
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from whatsnext_client.commands.base.session import Session
     from whatsnext_core.formatting import Engine
     from whatsnext_core.model import Capacity
@@ -77,22 +79,25 @@ def make_offer(
     accelerators: int | None,
     memory: int | None,
     labels: tuple[str, ...],
-) -> Capacity:
-    """Return what the worker offers: what the options say, and for the rest what the probes find."""
+) -> tuple[Capacity, datetime | None]:
+    """Return what the worker offers: what the options say, and for the rest what the probes find.
+
+    And until when: the time at which a probe says that this machine is taken away.
+    """
     from attrs import evolve
 
     from whatsnext_client import probes
     from whatsnext_core.errors import InvalidError
     from whatsnext_core.resources import numbered_devices
 
-    found = probes.measure(plugins, config=session.config, warn=session.output.note)
-    offer = probes.offer(probes.combine(found.values()))
+    found = probes.combine(probes.measure(plugins, config=session.config, warn=session.output.note).values())
+    offer = probes.offer(found)
     changes: dict[str, Any] = {"cpu": cpus, "memory": memory}
     if accelerators is not None:
         enough = len(offer.devices) >= accelerators
         changes["devices"] = offer.devices[:accelerators] if enough else numbered_devices(accelerators)
     try:
         offer = evolve(offer, **{key: value for key, value in changes.items() if value is not None})
-        return evolve(offer, labels=offer.labels | frozenset(labels))
+        return evolve(offer, labels=offer.labels | frozenset(labels)), found.ends_at
     except InvalidError as error:
         raise LocalError(str(error)) from error

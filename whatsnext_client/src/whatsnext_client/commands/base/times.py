@@ -42,6 +42,11 @@ def local(text: str | None) -> str:
     return f"{then.astimezone():%Y-%m-%d %H:%M:%S %Z} ({age(text)} ago)" if then else ""
 
 
+def ahead(then: datetime) -> str:
+    """Return a time to come in the time zone of this machine, with how long that is from now."""
+    return f"{then.astimezone():%Y-%m-%d %H:%M:%S %Z} (in {span((then - datetime.now(UTC)).total_seconds())})"
+
+
 def between(begin: str | None, end: str | None) -> str:
     """Return the time from ``begin`` to ``end``, or to now."""
     first, last = moment(begin), moment(end) or datetime.now(UTC)

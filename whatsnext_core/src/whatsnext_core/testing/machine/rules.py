@@ -136,6 +136,7 @@ class PeopleRules(SideBySide):
                     id=job,
                     parameters=data.draw(draw_from.PARAMETERS),
                     priority=data.draw(draw_from.PRIORITIES),
+                    timeout=data.draw(draw_from.TIMEOUTS),
                     depends={
                         parent: data.draw(draw_from.CONDITIONS) for parent in parents if parent != UNKNOWN or wrong
                     },

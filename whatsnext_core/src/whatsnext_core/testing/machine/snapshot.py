@@ -46,6 +46,7 @@ def _read(reader: Reader) -> dict[str, Any]:
         "orders": {order.value: [job.id for job in found] for order, found in jobs.items()},
         "parameters": {job.id: list(job.parameters) for job in oldest},
         "counts": {project.id: dict(reader.counts(project.id)) for project in projects},
+        "demand": [(one.project_id, one.requirement.key, one.longest, one.jobs) for one in reader.demand(1_000)],
         "dependencies": {job.id: dict(reader.dependencies(job.id)) for job in oldest if job.depends},
         "children": {parent: list(reader.children(parent, EVERYTHING)) for parent in sorted(parents)},
         "attempts": attempts,

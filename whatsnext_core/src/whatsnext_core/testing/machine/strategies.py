@@ -51,7 +51,8 @@ POLICIES = st.sampled_from(
         RetryPolicy(retries=3, delay=5, jitter=0, factor=3, causes=frozenset({Cause.EXIT})),
     ]
 )
-TASKS = st.builds(TaskSpec, name=NAMES, requirement=REQUIREMENTS, retry=POLICIES)
+TIMEOUTS = st.sampled_from([None, None, 40.0, 90.0])
+TASKS = st.builds(TaskSpec, name=NAMES, requirement=REQUIREMENTS, retry=POLICIES, timeout=TIMEOUTS)
 
 
 def _capacity(cpu: int, free: tuple[int, int], *, labelled: bool) -> Capacity:
@@ -76,6 +77,7 @@ def offers(draw: st.DrawFn) -> Offer:
         limit=draw(st.sampled_from([2, 1, 4, 0])),
         ignore_cpu=draw(SELDOM),
         ignore_accelerators=draw(SELDOM),
+        time_left=draw(st.sampled_from([None, None, 70.0, 120.0])),
     )
 
 

@@ -21,7 +21,7 @@ from whatsnext_core.model import (
     Share,
 )
 from whatsnext_core.resources import numbered_devices
-from whatsnext_core.scheduling import RESERVATION_HOLDS
+from whatsnext_core.scheduling import AHEAD, RESERVATION_HOLDS
 from whatsnext_core.storage import JobQuery
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import LEASE, STEADY, Story
@@ -258,6 +258,29 @@ class ClaimScenarios(StorageFixtures):
         assert sorted(seen) == [(job, 1) for job in jobs]
         found = story.read(lambda reader: reader.jobs(JobQuery(statuses={S.COMPLETED})))
         assert len(found) == 60
+
+    def test_a_client_that_will_be_taken_away_gets_only_what_ends_in_time(self, story: Story) -> None:
+        """C16 (Writer.claim): with its grace; a limit of the job's own outweighs that of its task."""
+        task = story.task("task", timeout=100, grace=20)
+        free = story.task("free", project=story.read(lambda reader: reader.project(task.project_id)), grace=20)
+        long, own, unlimited = story.job(task, priority=3), story.job(task, timeout=30), story.job(free)
+        bounded = story.job(free, timeout=60, priority=2)
+        story.client()
+        assert [each.job.id for each in story.claim(time_left=0)] == [unlimited]
+        assert [each.job.id for each in story.claim(time_left=79.5)] == [own]
+        assert [each.job.id for each in story.claim(time_left=119.5)] == [bounded]
+        assert story.ready() == [long]
+        assert [each.job.id for each in story.claim(time_left=120, session="s", request=1)] == [long]
+        assert [each.job.id for each in story.claim(time_left=10, session="s", request=1)] == [long]
+
+    def test_jobs_that_take_too_long_hide_no_others_in_their_line(self, story: Story) -> None:
+        """C17 (scheduling.AHEAD): as far as a client that will be taken away looks."""
+        task = story.task(timeout=100)
+        story.jobs(task, AHEAD - 1)
+        last, behind = (story.job(task, timeout=5) for _ in range(2))
+        story.client()
+        assert [each.job.id for each in story.claim(time_left=40)] == [last]
+        assert story.claim(time_left=40, limit=1)[0].job.id == behind
 
 
 def run_together(acts: list[Callable[[], None]]) -> None:

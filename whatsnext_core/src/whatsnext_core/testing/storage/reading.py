@@ -14,6 +14,8 @@ from whatsnext_core.model import (
     Device,
     EventKind,
     JobStatus,
+    ProjectChanges,
+    ProjectStatus,
 )
 from whatsnext_core.resources import numbered_devices
 from whatsnext_core.storage import JobOrder, LogPart, Page
@@ -90,6 +92,31 @@ class ReadingScenarios(StorageFixtures):
         assert story.counts(task.project_id) == expected
         for status, count in expected.items():
             assert len(story.found(statuses={status})) == count
+
+    def test_demand_is_what_ready_jobs_need(self, story: Story) -> None:
+        """R05 (Reader.demand): by project, requirement and longest time; no deeper than asked for."""
+        one, two, archived = story.project("one"), story.project("two"), story.project("archived")
+        small = story.task("small", project=one, grace=10)
+        wide, same = story.task("wide", project=one, cpu=4, timeout=50, grace=10), story.task("same", project=two)
+        story.jobs(small, 3)
+        story.job(small, timeout=20)
+        story.jobs(wide, 2)
+        story.jobs(same, 2)
+        story.job(story.task("hidden", project=archived))
+        story.write(lambda w: w.update_project(archived.id, ProjectChanges(status=ProjectStatus.ARCHIVED), story.now))
+        waits = story.job(wide, after=[story.job(small)])
+
+        def demand(depth: int = 100) -> list[tuple[int, int, float | None, int]]:
+            found = story.read(lambda reader: reader.demand(depth))
+            return [(each.project_id, each.requirement.cpu, each.longest, each.jobs) for each in found]
+
+        assert demand() == [(one.id, 1, 30, 1), (one.id, 1, None, 4), (one.id, 4, 60, 2), (two.id, 1, None, 2)]
+        assert demand(1) == [(one.id, 1, None, 1), (one.id, 4, 60, 1), (two.id, 1, None, 1)]
+        assert demand(0) == []
+        story.client(cpu=100)
+        story.claim(cpu=100)
+        assert demand() == []
+        assert story.status(waits) is S.PENDING
 
     def test_events_are_numbered_and_read_in_parts(self, story: Story) -> None:
         """R04 (Reader.events): ascending, after a number, of one project or all."""

@@ -117,11 +117,13 @@ class Story:
         total: Capacity | None = None,
         lease: timedelta | None = LEASE,
         ignore: bool = False,
+        time_left: float | None = None,
         **request: Any,
     ) -> Sequence[Assignment]:
         """Claim jobs for a client that is there already."""
         free = free or Capacity(cpu=cpu)
-        offer = Offer(free=free, total=total or free, limit=limit, ignore_cpu=ignore, ignore_accelerators=ignore)
+        ignored = {"ignore_cpu": ignore, "ignore_accelerators": ignore}
+        offer = Offer(free=free, total=total or free, limit=limit, time_left=time_left, **ignored)
         asked = ClaimRequest(offer=offer, client_id=client, session_id=session, lease=lease, **request)
         return self.write(lambda writer: writer.claim(asked, self.now))
 
