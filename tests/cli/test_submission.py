@@ -71,6 +71,22 @@ def test_a_job_without_a_name_is_called_by_its_ref_or_its_task() -> None:
     assert [job["name"] for job in jobs] == ["t", "r", "task-4"]
 
 
+def test_references_to_results_follow_the_refs_of_a_sweep() -> None:
+    asking = {"x": {"$result": "a.n"}, "y": {"$result": "7"}}
+    jobs = [
+        {"task": "t", "ref": "a"},
+        {"task": "t", "ref": "b", "depends_on": ["a", 7], "parameters": asking},
+    ]
+    text = "\n".join(map(json.dumps, jobs))
+    assert read(text)[1]["parameters"] == asking
+    swept = read(text, {"s": [1, 2]})
+    assert [job["parameters"]["x"]["$result"] for job in swept[1::2]] == [
+        {"job": "a#1", "path": ["n"]},
+        {"job": "a#2", "path": ["n"]},
+    ]
+    assert swept[1]["parameters"]["y"] == {"$result": "7"}
+
+
 def test_refs_may_point_forwards() -> None:
     assert len(read('{"task": "t", "depends_on": ["later"]}\n{"task": "t", "ref": "later"}')) == 2
 

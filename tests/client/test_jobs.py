@@ -240,6 +240,26 @@ def test_a_job_that_no_command_can_be_made_of_fails_with_the_reason(project: Pro
     assert job.refresh().status == "FAILED"
 
 
+def test_a_job_that_runs_here_has_the_results_that_it_asks_for(
+    project: Project, make_client: Callable[..., Client]
+) -> None:
+    project.create_task("give", command_template="sh -c 'echo 5 >$WHATSNEXT_RESULT'")
+    project.create_task("take", command_template="echo {x}")
+    give = project.append("give", "give")
+    make_client().work()
+    take = project.append("take", "take", {"x": {"$result": "give"}}, depends=[give])
+    assert take.run() == 0
+    assert take.logs() == "5\n"
+    lacks = project.append("lacks", "take", {"x": {"$result": "give.lr"}}, depends=[give])
+    gone = project.append("gone", "take", {"x": {"$result": "give"}}, depends=[give])
+    with pytest.raises(InvalidError, match="there is 5"):
+        lacks.run()
+    project.remove_job(give)
+    with pytest.raises(InvalidError, match="deleted"):
+        gone.run()
+    assert (lacks.refresh().status, gone.refresh().status) == ("FAILED", "FAILED")
+
+
 def test_a_job_that_waits_for_others_does_not_run(project: Project) -> None:
     parent = project.append("parent", "train")
     with pytest.raises(ConflictError):

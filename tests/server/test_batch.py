@@ -61,6 +61,29 @@ def test_refs_name_jobs_of_the_batch_in_any_order(api: Api) -> None:
     assert shown[2]["conditions"] == {str(before): "failure"}
 
 
+def test_jobs_of_a_batch_ask_for_each_others_results(api: Api) -> None:
+    project_id, _ = api.queue()
+    jobs = [
+        {
+            "name": "last",
+            "task": "train",
+            "depends_on": ["b", "c"],
+            "parameters": {"lr": {"$result": "b.lr"}, "all": [{"$result": "other name"}]},
+        },
+        {"name": "b", "task": "train", "ref": "b"},
+        {"name": "other name", "task": "train", "ref": "c"},
+    ]
+    answer = api.call("POST", f"/projects/{project_id}/jobs/batch", {"jobs": jobs}, 201)
+    last, b, c = answer["job_ids"]
+    client = api.worker()
+    api.sync(client, 1, want=5, project_ids=[project_id])
+    ended = [{"job_id": each, "fence": 1, "succeeded": True, "result": {"lr": each}} for each in (b, c)]
+    (given,) = api.sync(client, 2, ended=ended, want=5, project_ids=[project_id])["assignments"]
+    assert given["job"]["parameters"] == {"lr": b, "all": [{"lr": c}]}
+    stored = api.call("GET", f"/jobs/{last}")["parameters"]
+    assert stored == {"lr": {"$result": {"job": b, "path": ["lr"]}}, "all": [{"$result": "other name"}]}
+
+
 def test_cycle_in_a_batch_is_409_and_shows_it(api: Api) -> None:
     project_id, _ = api.queue()
     jobs = [
@@ -86,6 +109,9 @@ def test_cycle_in_a_batch_is_409_and_shows_it(api: Api) -> None:
         ({"depends": {"999999999": ""}}, 400, "999999999"),
         ({"ref": "first"}, 400, "ref 'first' is used by two"),
         ({"parameters": {"x": "\0"}}, 400, "NUL"),
+        ({"parameters": {"x": {"$result": "first.lr"}}}, 400, "it depends on no job"),
+        ({"depends_on": ["first"], "parameters": {"x": {"$result": "first..lr"}}}, 400, "empty part"),
+        ({"depends_on": ["first"], "parameters": {"x": {"$result": 1, "y": 2}}}, 400, "stands alone"),
         ({"name": "bell\a"}, 400, "control character"),
         ({"priority": 2**40}, 422, "priority is 1099511627776"),
         ({"timeout": 0}, 422, "timeout is 0"),

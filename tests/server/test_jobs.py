@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from tests.server.serving import Api
@@ -170,3 +172,44 @@ def test_fetched_job_has_exactly_the_documented_fields(api: Api) -> None:
     assert found.keys() == {"job", "num_pending"}
     assert found["job"].keys() == set(FETCHED)
     assert (found["job"]["id"], found["job"]["status"], found["num_pending"]) == (job_id, "QUEUED", 1)
+
+
+def test_fetched_job_has_the_results_that_it_asks_for(api: Api) -> None:
+    project_id, task_id = api.queue()
+    best = api.job(project_id, task_id, "best")
+    parameters = {"lr": {"$result": "best.lr"}, "epochs": 3}
+    job_id = api.job(project_id, task_id, depends={best: "best"}, parameters=parameters)
+    client = api.worker()
+    api.sync(client, 1, want=1, project_ids=[project_id])
+    end = {"job_id": best, "fence": 1, "succeeded": True, "result": {"lr": 0.25}}
+    api.sync(client, 2, ended=[end])
+    fetched = api.call("GET", f"/projects/{project_id}/fetch_job")["job"]
+    assert (fetched["id"], fetched["parameters"]) == (job_id, {"lr": 0.25, "epochs": 3})
+    assert api.call("GET", f"/jobs/{job_id}")["parameters"] == parameters
+
+
+def test_fetch_passes_over_a_job_that_asks_for_a_result_that_is_not_there(api: Api) -> None:
+    project_id, task_id = api.queue()
+    best = api.job(project_id, task_id, "best")
+    api.call("PUT", f"/jobs/{best}", {"status": "QUEUED"})
+    api.call("PUT", f"/jobs/{best}", {"status": "COMPLETED"})
+    asking: dict[str, Any] = {"depends": {best: "best"}, "parameters": {"lr": {"$result": "best.lr"}}, "priority": 5}
+    failing = [api.job(project_id, task_id, **asking) for _ in range(3)]
+    other = api.job(project_id, task_id)
+    assert api.call("GET", f"/projects/{project_id}/fetch_job")["job"]["id"] == other
+    for job_id in failing:
+        job = api.call("GET", f"/jobs/{job_id}")
+        assert (job["status"], job["cause"]) == ("FAILED", "format-error")
+        assert f"of job {best} ('best'), which gave no result" in job["message"]
+
+
+@pytest.mark.parametrize("wish", ["nix.lr", 5, {"job": 999_999_999}, "best..lr", {"path": "lr"}, None])
+def test_reference_that_means_nothing_is_400(api: Api, wish: object) -> None:
+    project_id, task_id = api.queue()
+    best = api.job(project_id, task_id, "best")
+    body = {"name": "job", "project_id": project_id, "task_id": task_id, "depends": {best: "best"}}
+    bad = {"parameters": {"lr": {"$result": wish}}}
+    assert "The parameter 'lr' of job 'job' " in api.call("POST", "/jobs/", {**body, **bad}, 400)["detail"]
+    job_id = api.job(project_id, task_id, depends={best: "best"}, parameters={"lr": 1})
+    assert "The parameter 'lr' of job 'job' " in api.call("PUT", f"/jobs/{job_id}", bad, 400)["detail"]
+    assert api.call("GET", f"/jobs/{job_id}")["parameters"] == {"lr": 1}

@@ -1,7 +1,7 @@
 """A hundred thousand jobs cost no more than a hundred: by the database's own plans, and by counting statements."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from whatsnext_core.model import (
     JobStatus,
     Requirement,
     RetryPolicy,
+    Task,
     TaskSpec,
 )
 from whatsnext_core.scheduling import Offer
@@ -71,6 +72,16 @@ def everyday(story: Story) -> None:
             for ref in refs
         ]
         writer.finish(ends[2:], "s", now)
+        done = next(end.job_id for end in ends[2:] if end.succeeded)
+        asks = JobSpec(
+            name="asks",
+            task_id=given[0].task.id,
+            depends={done: Condition.SUCCESS},
+            parameters={"x": {"$result": str(done)}},
+            priority=9,
+        )
+        writer.submit(given[0].job.project_id, [asks], now)
+        writer.claim(evolve(request, request=2), now)
         ids = writer.submit(given[0].job.project_id, specs(given[0].task.id, 20), now)
         batch = writer.open_submission(given[0].job.project_id, now)
         writer.submit(given[0].job.project_id, specs(given[0].task.id, 20), now, batch)
@@ -180,6 +191,30 @@ def count(story: Story, act: Callable[[Writer], object]) -> int:
     with story.storage.write() as writer, spying() as spy:
         act(writer)
     return len(spy.statements)
+
+
+def claim_with_parents(story: Story, task: Task, parents: Sequence[int], path: str) -> int:
+    """How many statements a claim of jobs runs whose parameters ask for results, or hold plain text."""
+    for parent in parents:
+        story.job(task, after=[parent], parameters={"x": [{path: f"{parent}.n"}]})
+    with spying() as spy:
+        given = story.claim("w", cpu=10)
+    asked = [[parent] if path == "$result" else [{path: f"{parent}.n"}] for parent in parents]
+    assert [each.job.parameters["x"] for each in given] == asked
+    for taken in given:
+        story.end(taken)
+    return len(spy.statements)
+
+
+def test_claim_of_jobs_that_ask_for_results_runs_one_statement_more(storage: SQLStorage) -> None:
+    story = Story(storage)
+    task = story.task()
+    story.client("w")
+    parents = story.jobs(task, 6)
+    for taken in story.claim("w", cpu=10):
+        story.end(taken, result={"n": taken.job.id})
+    plain = claim_with_parents(story, task, parents, "plain")
+    assert claim_with_parents(story, task, parents, "$result") == plain + 1
 
 
 def test_jobs_that_do_not_fit_are_never_read(storage: SQLStorage) -> None:

@@ -13,13 +13,15 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from whatsnext_core.model.client import Allocation, Capacity
 from whatsnext_core.model.requirement import Requirement
 from whatsnext_core.model.task import TaskSpec
 from whatsnext_core.resources import Room
 
+CLAIM_ROUNDS = 8
+"""How often one claim looks for jobs, at most, while some that it took turn out to be none that can run."""
 RESERVATION_HOLDS = timedelta(minutes=2)
 """How long a client's reservation counts for others after the claim that made or renewed it."""
 AHEAD = 1_000
@@ -64,6 +66,13 @@ class Offer:
     """Whether jobs are taken whatever accelerators they need."""
     time_left: float | None = None
     """Seconds until the client is taken away; a job that may take longer is passed over. None if it stays."""
+
+    def without(self, allocations: Collection[Allocation]) -> Offer:
+        """Return what is left of it when these jobs are taken."""
+        room = Room(self.free)
+        for allocation in allocations:
+            room.take(allocation)
+        return evolve(self, free=room.capacity(), limit=self.limit - len(allocations))
 
 
 @frozen(kw_only=True)

@@ -17,6 +17,7 @@ from whatsnext_core import dependencies
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import Condition, JobSpec
 from whatsnext_core.model.limits import shorten
+from whatsnext_core.references import refers, renamed
 from whatsnext_core.storage import Reader
 from whatsnext_server.reading import read_array
 from whatsnext_server.schemas import BatchDependency, BatchJob
@@ -74,13 +75,17 @@ class Draft:
             inside=inside or _NONE,
         )
 
-    def spec(self, tasks: Mapping[TaskKey, int], own: int | None, inside: Mapping[int, Condition]) -> JobSpec:
-        """Return the job as it is written, checked as the model asks."""
+    def spec(self, tasks: Mapping[TaskKey, int], own: int | None, refs: Mapping[str, int]) -> JobSpec:
+        """Return the job as it is written, checked as the model asks; ``refs`` gives the ids of those in the batch."""
+        inside = {refs[ref]: condition for ref, condition in self.inside.items()}
+        parameters = self.parameters
+        if inside and refers(parameters):
+            parameters = renamed(parameters, {ref: refs[ref] for ref in self.inside}, f"job {shorten(self.name)}")
         return JobSpec(
             id=own,
             name=self.name,
             task_id=tasks[self.task],
-            parameters=self.parameters,
+            parameters=parameters,
             priority=self.priority,
             timeout=self.timeout,
             depends={**self.outside, **inside} if inside else self.outside,
@@ -155,14 +160,9 @@ def build(
         InvalidError: a value breaks a rule of the model.
     """
     if numbers is None:
-        return [drafts[place].spec(tasks, None, _NONE) for place in ordered]
+        return [drafts[place].spec(tasks, None, {}) for place in ordered]
     by_ref = {draft.ref: numbers[place] for place, draft in enumerate(drafts) if draft.ref is not None}
-    jobs = []
-    for place in ordered:
-        draft = drafts[place]
-        inside = {by_ref[ref]: condition for ref, condition in draft.inside.items()}
-        jobs.append(draft.spec(tasks, numbers[place], inside))
-    return jobs
+    return [drafts[place].spec(tasks, numbers[place], by_ref) for place in ordered]
 
 
 __all__ = ["Draft", "TaskKey", "build", "find_tasks", "order_batch", "read_batch"]

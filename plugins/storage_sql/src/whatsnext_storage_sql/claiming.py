@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from attrs import evolve
 from sqlalchemy import bindparam, delete, select
 
+from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import Allocation, Assignment, Attempt, AttemptStatus
-from whatsnext_core.scheduling import RESERVATION_HOLDS, Pick, plan_claim
+from whatsnext_core.references import lacking, refers, results_needed, with_results
+from whatsnext_core.scheduling import CLAIM_ROUNDS, RESERVATION_HOLDS, Pick, plan_claim
 from whatsnext_core.storage import ClaimRequest
 from whatsnext_storage_sql.attempts import Holds
 from whatsnext_storage_sql.clients import client
+from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import spread
 from whatsnext_storage_sql.jobs import jobs_by_id
 from whatsnext_storage_sql.jobstate import JobState
@@ -19,7 +23,7 @@ from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.lines import heads
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.rows import allocation_of
-from whatsnext_storage_sql.tables import ATTEMPT, CLIENT, LEASE, RESERVATION
+from whatsnext_storage_sql.tables import ATTEMPT, CLIENT, JOB, LEASE, RESERVATION, TASK
 from whatsnext_storage_sql.tasks import tasks_by_id
 from whatsnext_storage_sql.transaction import Transaction
 
@@ -33,6 +37,9 @@ _CLAIMED = (
     .where(ATTEMPT.c.session_id == bindparam("session"), ATTEMPT.c.request == bindparam("number"))
     .where(ATTEMPT.c.request.is_not(None))
 )
+_RESULTS = (
+    select(JOB.c.id, JOB.c.result).join(TASK, TASK.c.id == JOB.c.task_id).where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
+)
 
 
 def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
@@ -45,23 +52,32 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
         earlier = tx.all(_CLAIMED, session=request.session_id, number=request.request)
         if earlier:
             held = {row.job_id: (row.fence, allocation_of(row.allocation)) for row in earlier if row.held}
-            return _assignments(tx, held)
+            return _with_results(tx, _assignments(tx, held), now)
     own, elsewhere = _reservations(tx, request.client_id, now)
-    found = heads(tx, request.offer, request.project_ids)
-    plan = plan_claim(
-        [head.line for head in found],
-        request.offer,
-        now=now,
-        reserve_after=request.reserve_after,
-        reserved_elsewhere=elsewhere,
-    )
+    given: list[Assignment] = []
+    offer, reserve = request.offer, None
+    for _ in range(CLAIM_ROUNDS):
+        found = heads(tx, offer, request.project_ids)
+        plan = plan_claim(
+            [head.line for head in found],
+            offer,
+            now=now,
+            reserve_after=request.reserve_after,
+            reserved_elsewhere=elsewhere,
+        )
+        reserve = plan.reserve
+        taken = _give(tx, plan.picks, request, now)
+        if tx.recall is not None and offer.time_left is None:
+            gone = {assignment.job.id for assignment in taken}
+            for head in found:
+                tx.recall.left(head.key, [(-job.priority, job.job_id) for job in head.line.jobs], gone)
+        good = _with_results(tx, taken, now)
+        given += good
+        if len(good) == len(taken):
+            break
+        offer = offer.without([assignment.allocation for assignment in good])
     if request.client_id is not None:
-        _reserve(tx, request.client_id, plan.reserve, now, known=own)
-    given = _give(tx, plan.picks, request, now)
-    if tx.recall is not None and request.offer.time_left is None:
-        taken = {assignment.job.id for assignment in given}
-        for head in found:
-            tx.recall.left(head.key, [(-job.priority, job.job_id) for job in head.line.jobs], taken)
+        _reserve(tx, request.client_id, reserve, now, known=own)
     return given
 
 
@@ -101,6 +117,29 @@ def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: da
     spread(holds.ledger, now)
     assignments = {found.job.id: found for found in _assignments(tx, given)}
     return [assignments[job_id] for job_id in given]
+
+
+def _with_results(tx: Transaction, taken: Sequence[Assignment], now: datetime) -> Sequence[Assignment]:
+    """Return assignments with results of other jobs in their parameters; a job that lacks one fails."""
+    asking = {each.job.id for each in taken if each.job.depends and refers(each.job.parameters)}
+    if not asking:
+        return taken
+    needed = {parent for each in taken if each.job.id in asking for parent in results_needed(each.job)}
+    results = {row.id: row.result for row in tx.all(_RESULTS, ids=sorted(needed))}
+    found, failed = [], []
+    for each in taken:
+        try:
+            found.append(evolve(each, job=with_results(each.job, results)) if each.job.id in asking else each)
+        except InvalidError as error:
+            failed.append(lacking(each.job, each.fence, error))
+    if failed:
+        holds = Holds(Ledger(tx))
+        holds.load(end.job_id for end in failed)
+        for end in failed:
+            holds.end(holds.ledger[end.job_id], holds.of(end.job_id), end, now)
+        holds.flush()
+        spread(holds.ledger, now)
+    return found
 
 
 def new_attempt(state: JobState, allocation: Allocation, now: datetime, request: ClaimRequest | None = None) -> Attempt:

@@ -24,6 +24,8 @@ from whatsnext_core.model import (
     Project,
     ProjectStatus,
 )
+from whatsnext_core.model.limits import shorten
+from whatsnext_core.references import check_references, refers
 from whatsnext_core.states import GIVEN_BACK, check_request, needed
 from whatsnext_storage_sql.attempts import Holds
 from whatsnext_storage_sql.claiming import new_attempt
@@ -93,7 +95,11 @@ def _edit(ledger: Ledger, state: JobState, known: Job, fields: Mapping[str, Any]
     if "task_id" in fields:
         target = target or project(tx, state.project_id)
         check_tasks(tx, target, [(fields["task_id"], known.name)])
-    counts = _rewire(tx, known, fields["depends"]) if "depends" in fields else state.counts
+    counts = state.counts
+    if "depends" in fields:
+        counts = _rewire(tx, known, fields["depends"], fields.get("parameters", known.parameters))
+    elif "parameters" in fields:
+        _check_references(fields["parameters"], known.depends, known.name)
     inside = {name: value for name, value in fields.items() if name in _IN_STATE}
     beside = {"name": fields["name"]} if "name" in fields else {}
     if "parameters" in fields:
@@ -115,12 +121,22 @@ def _check_move(tx: Transaction, known: Job, fields: Mapping[str, Any]) -> Proje
     return target
 
 
-def _rewire(tx: Transaction, known: Job, depends: Mapping[int, Condition]) -> Counts:
-    """Replace the edges to a job's parents, but for those that stay the same, and return its new counts."""
+def _check_references(parameters: Mapping[str, Any], parents: Mapping[int, str], name: str) -> None:
+    if refers(parameters):
+        check_references(parameters, parents, f"job {shorten(name)}")
+
+
+def _rewire(tx: Transaction, known: Job, depends: Mapping[int, Condition], parameters: Mapping[str, Any]) -> Counts:
+    """Replace the edges to a job's parents, but for those that stay the same, and return its new counts.
+
+    ``parameters`` are those that it will have; they may ask for results of these parents only.
+    """
     kept = {parent for parent, condition in depends.items() if known.conditions.get(parent) is condition}
     new = [parent for parent in depends if parent not in kept]
     check_new_edges(known.id, new, lambda jobs: _parents(tx, jobs))
     parents = check_parents(tx, known.project_id, ((parent, known.name) for parent in new))
+    names = {parent: known.depends.get(parent) or parents[parent][1] for parent in depends}
+    _check_references(parameters, names, known.name)
     fates = {row.parent_id: FATES[row.fate] for row in tx.all(_FATES, id=known.id)}
     cut = [(known.id, parent) for parent in known.depends if parent not in kept]
     tx.delete(EDGE, ("child_id", "parent_id"), cut)
@@ -129,9 +145,8 @@ def _rewire(tx: Transaction, known: Job, depends: Mapping[int, Condition]) -> Co
         if parent in kept:
             found = fates[parent]
         else:
-            status, name = parents[parent]
-            found = fate(condition, status)
-            edges.append((known.id, parent, condition.value, known.depends.get(parent) or name, found.value))
+            found = fate(condition, parents[parent][0])
+            edges.append((known.id, parent, condition.value, names[parent], found.value))
         counts += weigh(Fate.MET, found)
     tx.insert(EDGE, EDGE_COLUMNS, edges)
     return counts

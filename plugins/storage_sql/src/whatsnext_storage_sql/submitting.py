@@ -12,6 +12,7 @@ from whatsnext_core.dependencies import Counts, Fate, fate, weigh
 from whatsnext_core.errors import InvalidError, NotFoundError
 from whatsnext_core.model import EventKind, JobSpec, JobStatus, Project, event_data
 from whatsnext_core.model.limits import shorten
+from whatsnext_core.references import check_references, refers
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import spread
 from whatsnext_storage_sql.ledger import Ledger
@@ -101,9 +102,13 @@ def submit(
     classes = check_tasks(tx, project, ((spec.task_id, spec.name) for spec in specs))
     edges = ((parent, spec.name) for spec in specs for parent in spec.depends if parent not in given)
     parents = check_parents(tx, project_id, edges, submission or 0)
+    names = {number: spec.name for number, spec in given.items()}
+    for spec in specs:
+        if refers(spec.parameters):
+            known = {parent: names.get(parent) or parents[parent][1] for parent in spec.depends}
+            check_references(spec.parameters, known, f"job {shorten(spec.name)}")
     fresh = iter(reserve_job_ids(tx, len(specs) - len(given)))
     ids = [next(fresh) if spec.id is None else spec.id for spec in specs]
-    names = {number: spec.name for number, spec in given.items()}
     blocked = _write(tx, project_id, list(zip(ids, specs, strict=True)), classes, parents, names, now, submission or 0)
     if blocked:
         ledger = Ledger(tx)

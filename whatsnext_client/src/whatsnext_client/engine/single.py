@@ -5,8 +5,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from attrs import evolve
 
 from whatsnext_client.engine.emptiness import requirement_of
 from whatsnext_client.engine.runner import descriptor_of
@@ -14,10 +17,11 @@ from whatsnext_client.engine.surroundings import Surroundings
 from whatsnext_client.engine.waking import Waker
 from whatsnext_client.rest import Document, Rest
 from whatsnext_core.converters import from_json, ignoring_extra_keys, parse_time
-from whatsnext_core.errors import ConflictError, TemplateError, WhatsNextError
+from whatsnext_core.errors import ConflictError, NotFoundError, TemplateError, WhatsNextError
 from whatsnext_core.formatting import Engine, Execution, ExecutionState, Formatter, Handle, LogFiles
 from whatsnext_core.model import Allocation, Assignment, JobStatus, Task
 from whatsnext_core.model import Job as JobRecord
+from whatsnext_core.references import refers, results_needed, with_results
 
 if TYPE_CHECKING:
     from whatsnext_client.job import Job
@@ -68,7 +72,7 @@ def run_job(rest: Rest, job: Job, resource: Resource | None) -> int:
 
 
 def _execute(rest: Rest, engine: Engine, surroundings: Surroundings, assignment: Assignment, folder: Path) -> Execution:
-    context = surroundings.context(assignment, folder)
+    context = surroundings.context(evolve(assignment, job=_with_results(rest, assignment.job)), folder)
     invocation = surroundings.complete(engine.prepare(context), context)
     rest.update_job(assignment.job.id, {"status": JobStatus.RUNNING.value})
     handle = engine.start(invocation)
@@ -82,6 +86,17 @@ def _execute(rest: Rest, engine: Engine, surroundings: Surroundings, assignment:
     _upload(rest, assignment, engine.logs(handle))
     engine.forget(handle)
     return execution
+
+
+def _with_results(rest: Rest, job: JobRecord) -> JobRecord:
+    """Return the job with what it asks for of the results of others, as a worker gets it from the server."""
+    if not refers(job.parameters):
+        return job
+    results = {}
+    for parent in results_needed(job):
+        with suppress(NotFoundError):
+            results[parent] = rest.job(parent)["result"]
+    return with_results(job, results)
 
 
 def _await(engine: Engine, handle: Handle, task: Task, timeout: float | None) -> Execution:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from attrs import evolve
 
+from whatsnext_core.errors import InvalidError
 from whatsnext_core.memory.graph import move, spread
 from whatsnext_core.memory.state import State, plain
 from whatsnext_core.memory.tables import Ready, Reservation, Row
@@ -25,7 +26,8 @@ from whatsnext_core.model import (
     JobStatus,
     ProjectStatus,
 )
-from whatsnext_core.scheduling import AHEAD, RESERVATION_HOLDS, Line, ends_in_time, longest, plan_claim
+from whatsnext_core.references import lacking, refers, results_needed, with_results
+from whatsnext_core.scheduling import AHEAD, CLAIM_ROUNDS, RESERVATION_HOLDS, Line, ends_in_time, longest, plan_claim
 from whatsnext_core.states import (
     GIVEN_BACK_BY_CLIENT,
     Standing,
@@ -49,20 +51,50 @@ def claim(state: State, request: ClaimRequest, now: datetime) -> Sequence[Assign
     if request.session_id is not None and request.request is not None:
         earlier = state.attempts.of_request.keys((request.session_id, request.request))
         if earlier:
-            return _assignments(state, earlier)
+            return _with_results(state, _assignments(state, earlier), now)
     elsewhere = set() if client is None else _reserved_by_others(state, client.id, now)
-    plan = plan_claim(
-        _lines(state, request),
-        request.offer,
-        now=now,
-        reserve_after=request.reserve_after,
-        reserved_elsewhere=elsewhere,
-    )
+    given: list[Assignment] = []
+    offer, reserve = request.offer, None
+    for _ in range(CLAIM_ROUNDS):
+        plan = plan_claim(
+            _lines(state, request),
+            offer,
+            now=now,
+            reserve_after=request.reserve_after,
+            reserved_elsewhere=elsewhere,
+        )
+        reserve = plan.reserve
+        taken = [give(state, state.jobs[pick.job_id], pick.allocation, now, request) for pick in plan.picks]
+        good = _with_results(state, taken, now)
+        given += good
+        if len(good) == len(taken):
+            break
+        offer = offer.without([each.allocation for each in good])
     if client is not None:
         state.reservations.drop(client.id)
-        if plan.reserve is not None:
-            state.reservations.put(client.id, Reservation(plan.reserve, now))
-    return [give(state, state.jobs[pick.job_id], pick.allocation, now, request) for pick in plan.picks]
+        if reserve is not None:
+            state.reservations.put(client.id, Reservation(reserve, now))
+    return given
+
+
+def _with_results(state: State, taken: Sequence[Assignment], now: datetime) -> list[Assignment]:
+    """Return assignments with results of other jobs in their parameters; a job that lacks one fails."""
+    found = []
+    for each in taken:
+        job = each.job
+        if job.depends and refers(job.parameters):
+            rows = {parent: state.seen(parent) for parent in results_needed(job)}
+            results = {parent: row.job.result for parent, row in rows.items() if row is not None}
+            try:
+                job = with_results(job, results)
+            except InvalidError as error:
+                held = state.jobs[job.id], state.attempts[job.id, each.fence]
+                end_by_report(state, *held, lacking(job, each.fence, error), now)
+                continue
+        found.append(evolve(each, job=job))
+    if len(found) < len(taken):
+        spread(state, now)
+    return found
 
 
 def _lines(state: State, request: ClaimRequest) -> Iterable[Line]:

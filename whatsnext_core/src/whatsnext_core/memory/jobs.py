@@ -31,6 +31,7 @@ from whatsnext_core.model import (
     event_data,
 )
 from whatsnext_core.model.limits import shorten
+from whatsnext_core.references import check_references, refers
 from whatsnext_core.states import (
     CANCELLED_BY_HAND,
     GIVEN_BACK,
@@ -97,6 +98,10 @@ def _edit(state: State, row: Row, fields: dict[str, Any], now: datetime) -> Row:
         counts = _rewire(state, job, depends)
         new["conditions"] = dict(depends)
         new["depends"] = {parent: job.depends.get(parent) or state.jobs[parent].job.name for parent in depends}
+    if ("parameters" in new or "depends" in new) and refers(new.get("parameters", job.parameters)):
+        check_references(
+            new.get("parameters", job.parameters), new.get("depends", job.depends), f"job {shorten(job.name)}"
+        )
     row = evolve(row, job=evolve(job, updated_at=now, **new))
     state.jobs.put(job.id, row)
     state.tell(row.job, EventKind.UPDATED, now, {"fields": sorted(fields)})

@@ -14,6 +14,7 @@ from whatsnext_core.memory.state import State, plain
 from whatsnext_core.memory.tables import Row, Stage, Submission
 from whatsnext_core.model import EventKind, Job, JobSpec, JobStatus, Project, ProjectStatus, event_data
 from whatsnext_core.model.limits import shorten
+from whatsnext_core.references import check_references, refers
 
 
 def reserve_job_ids(state: State, count: int) -> Sequence[int]:
@@ -35,6 +36,9 @@ def submit(
         raise InvalidError("Two jobs of the batch have the same id; reserve an id for each.")
     for spec in specs:
         _check(state, project, spec, names, submission)
+        if refers(spec.parameters):
+            parents = {parent: names.get(parent) or state.jobs[parent].job.name for parent in spec.depends}
+            check_references(spec.parameters, parents, f"job {shorten(spec.name)}")
     ids = [spec.id if spec.id is not None else state.number("job") for spec in specs]
     for job_id, spec in zip(ids, specs, strict=True):
         _write(state, project_id, job_id, spec, names, now, submission)

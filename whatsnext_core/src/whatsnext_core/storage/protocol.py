@@ -192,13 +192,13 @@ class Writer(Reader, Protocol):
     ) -> Sequence[int]:
         """Write new jobs and return their ids in the order given.
 
-        All or nothing: NotFoundError if the project is unknown, InvalidError if a task or dependency is unknown or of
-        another project, ConflictError if the project is archived. Specs of one call may depend on each other by
-        reserved ids in any order; the caller has checked them for cycles. An id that is given twice or exists already
-        is an InvalidError. Jobs of a ``submission`` stay invisible until it is published, and may depend on jobs of its
-        earlier calls; NotFoundError if it is not open. Jobs of one call, and of one submission, begin as PENDING for
-        each other; a job is BLOCKED from the first by what is outside, in a submission right behind its ``submitted``
-        event.
+        All or nothing: NotFoundError if the project is unknown, InvalidError if a task or dependency is unknown
+        or of another project or by ``references.check_references``, ConflictError if the project is archived.
+        Specs of one call may depend on each other by reserved ids in any order; the caller has checked them for
+        cycles. An id that is given twice or exists already is an InvalidError. Jobs of a ``submission`` stay
+        invisible until it is published, and may depend on jobs of its earlier calls; NotFoundError if it is not
+        open. Jobs of one call, and of one submission, begin as PENDING for each other; a job is BLOCKED from
+        the first by what is outside, in a submission right behind its ``submitted`` event.
         """
         ...
 
@@ -235,10 +235,11 @@ class Writer(Reader, Protocol):
         Name and priority can always change; project, task, parameters and dependencies only while the job waits:
         ConflictError otherwise. Of a waiting job the other fields change before its status, else after it.
 
-        InvalidError guards the new task and new dependencies as in ``submit``, CycleError those that would wait for
-        each other; an edge that the job has already, with the same condition, stays as it is, even to a deleted job.
-        Another project: NotFoundError if it is unknown, ConflictError if it is archived or the job has dependencies or
-        children, InvalidError unless ``task_id`` names a task there.
+        InvalidError guards the new task, new dependencies and new parameters (these with the dependencies that
+        the job then has) as in ``submit``, CycleError those that would wait for each other; an edge that the
+        job has already, with the same condition, stays as it is, even to a deleted job. Another project:
+        NotFoundError if it is unknown, ConflictError if it is archived or the job has dependencies or children,
+        InvalidError unless ``task_id`` names a task there.
         """
         ...
 
@@ -300,6 +301,10 @@ class Writer(Reader, Protocol):
 
         A ``request`` number under which the session already got attempts returns those of them that it still holds, by
         priority descending and then id, and claims nothing.
+
+        Jobs whose parameters ask for results of others (``references``) are handed out with these in place, now and
+        for a repeated request; what is stored stays. A job for which something is not there is not handed out: its
+        attempt ends by ``references.lacking``, and the claim looks again for others, ``CLAIM_ROUNDS`` at most.
         """
         ...
 

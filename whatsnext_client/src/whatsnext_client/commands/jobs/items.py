@@ -12,6 +12,7 @@ from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
 from whatsnext_core.model.job import JobSpec
 from whatsnext_core.model.status import Condition
+from whatsnext_core.references import refers, renamed
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 KEYS = ("name", "task", "task_id", "parameters", "priority", "ref", "depends_on", "depends", "timeout")
@@ -50,7 +51,11 @@ class Item:
     def encode(self, mark: str = "") -> bytes:
         """Return the item as the server wants it; ``mark`` keeps the refs of each combination of a sweep apart."""
         task = "task" if isinstance(self.task, str) else "task_id"
-        body: dict[str, Any] = {"name": self.name, task: self.task, "parameters": self.parameters}
+        parameters = self.parameters
+        if mark and refers(parameters):
+            refs: dict[str, int | str] = {edge.job: edge.job + mark for edge in self.edges if isinstance(edge.job, str)}
+            parameters = renamed(parameters, refs, f"job {limits.shorten(self.name)}")
+        body: dict[str, Any] = {"name": self.name, task: self.task, "parameters": parameters}
         if self.priority:
             body["priority"] = self.priority
         if self.timeout is not None:

@@ -129,17 +129,16 @@ class PeopleRules(SideBySide):
         for place, job in enumerate(reserved):
             parents = data.draw(st.lists(one_of([*self.job_ids(), *reserved[:place]]), max_size=2))
             wrong = UNKNOWN in parents and data.draw(draw_from.SELDOM)
+            parents = [parent for parent in parents if parent != UNKNOWN or wrong]
             specs.append(
                 JobSpec(
                     name=data.draw(draw_from.NAMES),
                     task_id=task,
                     id=job,
-                    parameters=data.draw(draw_from.PARAMETERS),
+                    parameters=data.draw(draw_from.parameters(parents)),
                     priority=data.draw(draw_from.PRIORITIES),
                     timeout=data.draw(draw_from.TIMEOUTS),
-                    depends={
-                        parent: data.draw(draw_from.CONDITIONS) for parent in parents if parent != UNKNOWN or wrong
-                    },
+                    depends={parent: data.draw(draw_from.CONDITIONS) for parent in parents},
                 )
             )
         return project, data.draw(st.permutations(specs))
@@ -189,7 +188,7 @@ class JobRules(SideBySide):
         values: dict[str, st.SearchStrategy[Any]] = {
             "name": draw_from.NAMES,
             "priority": draw_from.PRIORITIES,
-            "parameters": draw_from.PARAMETERS,
+            "parameters": draw_from.PARAMETERS | draw_from.REFERENCES,
             "task_id": one_of(self.task_ids()),
             "project_id": one_of(self.project_ids()),
             "status": st.sampled_from(JobStatus),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +32,15 @@ TICKS = st.sampled_from([0.5, 5, 30, 60, 121, 86_400])
 PARAMETERS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [{}, {"x": 1}, {"x": 1.0}, {"b": [True, None], "a": "ü"}, {"a": "ü", "b": [True, None]}]
 )
+REFERENCES: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{"x": {"$result": "a.n"}}, {"x": [{"$result": "b"}]}])
+"""Parameters that ask for results by a name that the job may or may not depend on."""
+
+
+def parameters(parents: Collection[int]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return what draws parameters, now and then with a reference to one of the parents."""
+    asking = [{"x": [{"$result": {"job": parent, **path}}]} for parent in parents for path in ({}, {"path": "n"})]
+    return PARAMETERS | st.sampled_from(asking) if asking else PARAMETERS
+
 
 REQUIREMENTS = st.sampled_from(
     [

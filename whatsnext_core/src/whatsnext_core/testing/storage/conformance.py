@@ -10,6 +10,7 @@ from whatsnext_core.testing.storage.housekeeping import HousekeepingScenarios
 from whatsnext_core.testing.storage.losses import LossScenarios
 from whatsnext_core.testing.storage.projects import ProjectScenarios
 from whatsnext_core.testing.storage.reading import ReadingScenarios
+from whatsnext_core.testing.storage.results import ResultScenarios
 from whatsnext_core.testing.storage.submitting import SubmissionScenarios
 
 
@@ -22,6 +23,7 @@ class StorageConformance(
     LossScenarios,
     ChangeScenarios,
     ReadingScenarios,
+    ResultScenarios,
     HousekeepingScenarios,
 ):
     """What every storage backend does, scenario by scenario.
