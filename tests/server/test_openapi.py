@@ -48,6 +48,7 @@ DOCUMENTED = [
     "POST /jobs/{job_id}/retry",
     "GET /jobs/{job_id}/logs/{stream}",
     "PATCH /jobs/{job_id}/logs/{stream}",
+    "GET /events",
     "POST /clients/register",
     "GET /clients/",
     "GET /clients/{client_id}",

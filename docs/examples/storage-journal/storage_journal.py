@@ -22,12 +22,12 @@ from attrs import frozen
 from whatsnext_core.errors import ConfigurationError, StorageError, WhatsNextError
 from whatsnext_core.hookspecs import StorageBackend, hookimpl
 from whatsnext_core.memory import MemoryStorage
-from whatsnext_core.storage import Writer
+from whatsnext_core.storage import Reader, Writer
 
 HEADER = 8
 """Bytes before each transaction: its length and its checksum."""
-WRITES = frozenset(name for name in vars(Writer) if not name.startswith("_"))
-"""The methods that change something; the others come from the reader."""
+WRITES = frozenset(dir(Writer)) - frozenset(dir(Reader))
+"""The methods that change something: those that a reader has not."""
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,7 @@ from whatsnext_core.model import (
     Cause,
     ClientSpec,
     Condition,
+    EventKind,
     JobChanges,
     JobSpec,
     JobStatus,
@@ -27,7 +28,7 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.scheduling import Offer
-from whatsnext_core.storage import ClaimRequest, JobOrder, JobQuery, Page, Storage, Writer
+from whatsnext_core.storage import ClaimRequest, EventFilter, JobOrder, JobQuery, Page, Storage, Writer
 from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.database import get_engine
 from whatsnext_storage_sql.storage import SQLStorage
@@ -100,6 +101,11 @@ def everyday(story: Story) -> None:
         reader.live_attempts("w")
         reader.log(refs[0].job_id, refs[0].fence, "stdout", 0, 10)
         reader.events(100, 10)
+        reader.events(100, 10, EventFilter(project_id=job.project_id))
+        reader.events(100, 10, EventFilter(job_ids=frozenset(ids[:5]), project_id=job.project_id))
+        reader.events(100, 10, EventFilter(kinds=frozenset({EventKind.LOST})), until=10_000)
+        reader.event_before(now)
+        reader.last_event()
         reader.counts(job.project_id)
         reader.demand(100)
 

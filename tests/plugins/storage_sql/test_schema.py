@@ -39,6 +39,7 @@ OWN = {
     "client": set(),
     "attempt": set(),
     "event": set(),
+    "event_cursor": set(),
 }
 PAIRS = [
     (model.Project, models.Project),
@@ -47,6 +48,7 @@ PAIRS = [
     (model.Client, models.Client),
     (model.Attempt, models.Attempt),
     (model.Event, models.Event),
+    (model.Cursor, models.EventCursor),
 ]
 
 

@@ -88,8 +88,16 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
-                allow_headers=["X-API-Key", "Content-Type"],
-                expose_headers=["X-Log-Size", "X-Log-Offset", "X-Log-Fence", "X-Log-Complete", "Retry-After"],
+                allow_headers=["X-API-Key", "Content-Type", "Last-Event-ID"],
+                expose_headers=[
+                    "X-Log-Size",
+                    "X-Log-Offset",
+                    "X-Log-Fence",
+                    "X-Log-Complete",
+                    "X-Events-After",
+                    "X-Events-Complete",
+                    "Retry-After",
+                ],
             )
         )
     found.append(Middleware(ForeignPages, settings.cors_origins))

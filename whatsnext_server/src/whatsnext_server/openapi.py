@@ -33,6 +33,7 @@ TAGS: Final = [
     {"name": "jobs", "description": "Tasks with parameters, from their submission to their end."},
     {"name": "queue", "description": "Fetching from a project's queue, clearing it, submitting many jobs at once."},
     {"name": "logs", "description": "What attempts write."},
+    {"name": "events", "description": "Every change of a job, as a list or as it happens."},
     {"name": "clients", "description": "Workers, and how they stay in touch."},
     {"name": "health", "description": "Whether server and database are there."},
 ]

@@ -14,6 +14,7 @@ from whatsnext_core.storage import Reader, Storage
 from whatsnext_server.answers import Encoded, encode
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.errors import BusyError
+from whatsnext_server.feed import Feed
 from whatsnext_server.given import GivenOrders
 from whatsnext_server.housekeeping import Housekeeper
 from whatsnext_server.waiting import WaitingRoom
@@ -41,7 +42,9 @@ class Services:
         """The requests that are held."""
         self.given = GivenOrders()
         """The orders that clients were given already."""
-        self.writer = GroupWriter(storage)
+        self.feed = Feed(storage)
+        """What hands the events to those who follow them."""
+        self.writer = GroupWriter(storage, committed=self.feed.committed)
         """The one thread that writes."""
         self.housekeeper = Housekeeper(settings, self.writer, self.room)
         """What the server does by itself."""
@@ -52,11 +55,13 @@ class Services:
     def start(self) -> None:
         """Begin; called in the event loop."""
         self.writer.start()
+        self.feed.start()
         self.housekeeper.start()
 
     def begin_shutdown(self) -> None:
-        """Answer all held requests now; called in the event loop."""
+        """Answer all held requests and end all streams now; called in the event loop."""
         self.room.close()
+        self.feed.close()
 
     async def stop(self) -> None:
         """Answer what is waiting, write what was accepted, and end the threads."""
@@ -64,6 +69,7 @@ class Services:
         await self.housekeeper.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.writer.close)
+        await self.feed.stop()
         await loop.run_in_executor(None, self._readers.shutdown)
         await loop.run_in_executor(None, self._workers.shutdown)
         _log.info("Stopped after %d commands in %d transactions", self.writer.commands, self.writer.commits)

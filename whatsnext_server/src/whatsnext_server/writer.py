@@ -81,8 +81,11 @@ class _Result:
 class GroupWriter:
     """Runs commands in the order in which they come, as many as are there in one transaction."""
 
-    def __init__(self, storage: Storage, *, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self, storage: Storage, *, capacity: int = CAPACITY, committed: Callable[[], object] = lambda: None
+    ) -> None:
         self._storage = storage
+        self._committed = committed
         self._capacity = capacity
         self._inbox: queue.SimpleQueue[_Ticket[Any] | None] = queue.SimpleQueue()
         self._backlog: deque[_Ticket[Any]] = deque()
@@ -207,6 +210,7 @@ class GroupWriter:
         else:
             self.commits += 1
             self.commands += len(result.outcomes)
+            self._committed()
         return result
 
     def _execute(self, writer: Writer, group: Sequence[_Ticket[Any]], outcomes: list[_Outcome]) -> None:

@@ -10,11 +10,11 @@ from attrs import evolve
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, or_, select, union_all
 
 from whatsnext_core.errors import NotFoundError
-from whatsnext_core.model import Attempt, Event, Job, JobStatus
+from whatsnext_core.model import Attempt, Job, JobStatus
 from whatsnext_core.storage import JobOrder, JobQuery, Page
 from whatsnext_storage_sql.dialects import among
-from whatsnext_storage_sql.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, event_of, job_of
-from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, EVENT, JOB, LEASE, LISTING, PROJECT, SUBMISSION, TASK
+from whatsnext_storage_sql.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, job_of
+from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, LISTING, SUBMISSION, TASK
 from whatsnext_storage_sql.transaction import Transaction
 
 MANY_RANGES = 64
@@ -51,16 +51,6 @@ _LIVE = (
     .where(LEASE.c.client_id == bindparam("client_id"), ~TASK.c.deleted)
     .order_by(LEASE.c.job_id)
 )
-_EVENTS = (
-    select(EVENT)
-    .where(
-        EVENT.c.id > bindparam("after"),
-        EVENT.c.project_id.not_in(select(PROJECT.c.id).where(PROJECT.c.deleted).scalar_subquery()),
-    )
-    .order_by(EVENT.c.id)
-    .limit(bindparam("limit"))
-)
-_EVENTS_OF = _EVENTS.where(EVENT.c.project_id == bindparam("project_id"))
 _ANY_HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").limit(1)
 _ANY_GOING = select(TASK.c.id).where(TASK.c.deleted).limit(1)
 _WITH_STATUS = select(COUNTER.c.project_id, COUNTER.c.status).where(COUNTER.c.number > 0).distinct()
@@ -186,13 +176,6 @@ def attempts(tx: Transaction, job_id: int) -> Sequence[Attempt]:
 def live_attempts(tx: Transaction, client_id: str) -> Sequence[Attempt]:
     """Return the attempts that a client holds now."""
     return [attempt_of(row) for row in tx.all(_LIVE, client_id=client_id)]
-
-
-def events(tx: Transaction, after: int, limit: int, project_id: int | None) -> Sequence[Event]:
-    """Return events with a number above ``after``."""
-    if project_id is None:
-        return [event_of(row) for row in tx.all(_EVENTS, after=after, limit=limit)]
-    return [event_of(row) for row in tx.all(_EVENTS_OF, after=after, limit=limit, project_id=project_id)]
 
 
 def _with_edges(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Job]:

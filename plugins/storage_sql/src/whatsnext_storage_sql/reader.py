@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Task
-from whatsnext_core.storage import Demand, JobQuery, LogPart, Page
-from whatsnext_storage_sql import clients, jobs, lines, logs, projects, tasks
+from whatsnext_core.model import Attempt, Client, Cursor, Event, Job, JobStatus, Project, ProjectStatus, Task
+from whatsnext_core.storage import EVERY_EVENT, Demand, EventFilter, JobQuery, LogPart, Page
+from whatsnext_storage_sql import clients, cursors, events, jobs, lines, logs, projects, tasks
 from whatsnext_storage_sql.transaction import Transaction
 
 
@@ -80,10 +81,26 @@ class SQLReader:
         """Return clients by id ascending."""
         return clients.clients(self._tx, page, active_only=active_only)
 
-    def events(self, after: int, limit: int, project_id: int | None = None) -> Sequence[Event]:
+    def events(
+        self, after: int, limit: int, only: EventFilter = EVERY_EVENT, *, until: int | None = None
+    ) -> Sequence[Event]:
         """Return events with a number above ``after``."""
         self._tx.flush()
-        return jobs.events(self._tx, after, limit, project_id)
+        return events.events(self._tx, after, limit, only, until)
+
+    def last_event(self) -> int:
+        """Return the number of the newest event that there is."""
+        self._tx.flush()
+        return events.last_event(self._tx)
+
+    def event_before(self, moment: datetime) -> int:
+        """Return the number of the last event before a time."""
+        self._tx.flush()
+        return events.event_before(self._tx, moment)
+
+    def cursors(self) -> Sequence[Cursor]:
+        """Return all cursors, by name."""
+        return cursors.cursors(self._tx)
 
     def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
         """Return a piece of a stream of an attempt."""

@@ -14,6 +14,7 @@ from whatsnext_core.model import (
     Client,
     ClientChanges,
     ClientSpec,
+    Cursor,
     EndOutcome,
     Job,
     JobChanges,
@@ -29,6 +30,7 @@ from whatsnext_storage_sql import (
     claiming,
     clients,
     controlling,
+    cursors,
     deleting,
     editing,
     leasing,
@@ -179,6 +181,22 @@ class SQLWriter(SQLReader):
     ) -> int:
         """Append bytes to a stream of an attempt and return the new size."""
         return logs.append_log(self._tx, ref, stream, offset, data, head=head, tail=tail)
+
+    # -- cursors -------------------------------------------------------------------------------------------------------
+
+    def take_cursor(self, name: str, holder: str, lease: timedelta, now: datetime) -> Cursor:
+        """Return a cursor, held by ``holder`` if it may have it."""
+        return cursors.take_cursor(self._tx, name, holder, lease, now)
+
+    def move_cursor(
+        self, name: str, holder: str, place: int, lease: timedelta, now: datetime, *, failures: int = 0, error: str = ""
+    ) -> Cursor:
+        """Move a cursor that ``holder`` holds."""
+        return cursors.move_cursor(self._tx, name, holder, place, lease, now, failures=failures, error=error)
+
+    def release_cursor(self, name: str, holder: str) -> None:
+        """Give a cursor back."""
+        cursors.release_cursor(self._tx, name, holder)
 
     # -- housekeeping --------------------------------------------------------------------------------------------------
 

@@ -5,18 +5,31 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from math import inf
 from typing import TypeVar
 
 from whatsnext_core.errors import NotFoundError
+from whatsnext_core.memory.cursors import last_event
 from whatsnext_core.memory.logs import read_log
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Row, Stage
-from whatsnext_core.model import Attempt, Client, Event, Job, JobStatus, Project, ProjectStatus, Requirement, Task
+from whatsnext_core.model import (
+    Attempt,
+    Client,
+    Cursor,
+    Event,
+    Job,
+    JobStatus,
+    Project,
+    ProjectStatus,
+    Requirement,
+    Task,
+)
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.scheduling import longest
-from whatsnext_core.storage import Demand, JobOrder, JobQuery, LogPart, Page
+from whatsnext_core.storage import EVERY_EVENT, Demand, EventFilter, JobOrder, JobQuery, LogPart, Page
 
 T = TypeVar("T")
 
@@ -155,12 +168,33 @@ class MemoryReader:
         found = map(self._state.clients.__getitem__, sorted(self._state.clients))
         return _cut((client for client in found if client.is_active or not active_only), page)
 
-    def events(self, after: int, limit: int, project_id: int | None = None) -> Sequence[Event]:
+    def events(
+        self, after: int, limit: int, only: EventFilter = EVERY_EVENT, *, until: int | None = None
+    ) -> Sequence[Event]:
         """Return events with a number above ``after``."""
         events = self._state.events
-        ids = events.ids.keys if project_id is None else events.of_project.keys(project_id)
-        found = (events[ids[place]] for place in range(bisect_right(ids, after), len(ids)))
-        return list(islice((event for event in found if event.project_id in self._state.projects), limit))
+        if only.job_ids:
+            ids = sorted(number for job_id in only.job_ids for number in events.of_job.keys(job_id))
+        else:
+            ids = events.ids.keys if only.project_id is None else events.of_project.keys(only.project_id)
+        last = len(ids) if until is None else bisect_right(ids, until)
+        found = (events[ids[place]] for place in range(bisect_right(ids, after), last))
+        seen = (event for event in found if event.project_id in self._state.projects and only.matches(event))
+        return list(islice(seen, limit))
+
+    def last_event(self) -> int:
+        """Return the number of the last event that was written."""
+        return last_event(self._state)
+
+    def event_before(self, moment: datetime) -> int:
+        """Return the number of the last event before a time."""
+        ids = self._state.events.ids.keys
+        place = bisect_left(ids, moment, key=lambda number: self._state.events[number].at)
+        return ids[place - 1] if place else 0
+
+    def cursors(self) -> Sequence[Cursor]:
+        """Return all cursors, by name."""
+        return [self._state.cursors[name] for name in sorted(self._state.cursors)]
 
     def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
         """Return a piece of a stream of an attempt."""

@@ -26,7 +26,7 @@ from whatsnext_core.memory.tables import (
     Submission,
     Tasks,
 )
-from whatsnext_core.model import Client, Event, EventKind, Job, JobStatus, Project, Task
+from whatsnext_core.model import Client, Cursor, Event, EventKind, Job, JobStatus, Project, Task
 from whatsnext_core.model.limits import shorten
 
 T = TypeVar("T")
@@ -57,6 +57,8 @@ class State:
         self.logs = Table[tuple[int, int], Mapping[str, Log]](self.journal)
         """By attempt, then stream."""
         self.events = Events(self.journal)
+        self.cursors = Table[str, Cursor](self.journal)
+        """By name."""
         self.submissions = Table[int, Submission](self.journal)
         self.ripples = Table[int, int](self.journal)
         """Jobs whose children have yet to be told of a change, each with the last child that was told."""

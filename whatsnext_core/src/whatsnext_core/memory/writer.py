@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from whatsnext_core.memory import attempts, clients, jobs, logs, projects, settling, submitting
+from whatsnext_core.memory import attempts, clients, cursors, jobs, logs, projects, settling, submitting
 from whatsnext_core.memory.reader import MemoryReader
 from whatsnext_core.model import (
     Assignment,
@@ -16,6 +16,7 @@ from whatsnext_core.model import (
     Client,
     ClientChanges,
     ClientSpec,
+    Cursor,
     EndOutcome,
     Job,
     JobChanges,
@@ -169,6 +170,20 @@ class MemoryWriter(MemoryReader):
     def attend(self, now: datetime, *, gap: timedelta, grace: timedelta) -> timedelta | None:
         """Note that a server is there, and return how long none was."""
         return settling.attend(self._state, now, gap, grace)
+
+    def take_cursor(self, name: str, holder: str, lease: timedelta, now: datetime) -> Cursor:
+        """Return a cursor, held by ``holder`` if it may have it."""
+        return cursors.take_cursor(self._state, name, holder, lease, now)
+
+    def move_cursor(
+        self, name: str, holder: str, place: int, lease: timedelta, now: datetime, *, failures: int = 0, error: str = ""
+    ) -> Cursor:
+        """Move a cursor that ``holder`` holds."""
+        return cursors.move_cursor(self._state, name, holder, place, lease, now, failures=failures, error=error)
+
+    def release_cursor(self, name: str, holder: str) -> None:
+        """Give a cursor back."""
+        cursors.release_cursor(self._state, name, holder)
 
     def settle(self, now: datetime, limit: int) -> Settled:
         """Do up to ``limit`` small pieces of what is due."""

@@ -2,6 +2,7 @@
 
 from whatsnext_core.model.attempt import Assignment, Attempt, AttemptEnd, AttemptRef, AttemptStart, EndOutcome
 from whatsnext_core.model.client import Allocation, Capacity, Client, ClientChanges, ClientSpec, Device, Share
+from whatsnext_core.model.cursor import Cursor
 from whatsnext_core.model.event import Event, EventKind, event_data
 from whatsnext_core.model.job import Job, JobChanges, JobSpec
 from whatsnext_core.model.project import Project, ProjectChanges
@@ -24,6 +25,7 @@ __all__ = [
     "ClientChanges",
     "ClientSpec",
     "Condition",
+    "Cursor",
     "Device",
     "EndOutcome",
     "Event",

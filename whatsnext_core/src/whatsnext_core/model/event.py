@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from attrs import field, frozen
 
-from whatsnext_core.model.status import Cause, JobStatus
+from whatsnext_core.model.status import Cause, JobStatus, ReadInAnyCase
 
 
-class EventKind(StrEnum):
+class EventKind(ReadInAnyCase):
     """What happened to a job.
 
     Data in brackets; ``from`` and ``to`` are statuses, and a key without a value is left out.

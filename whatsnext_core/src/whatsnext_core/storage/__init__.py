@@ -2,12 +2,14 @@
 
 from whatsnext_core.storage.claims import SUBMISSION_LASTS, ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.protocol import Reader, Storage, Writer
-from whatsnext_core.storage.queries import Demand, JobOrder, JobQuery, LogPart, Page
+from whatsnext_core.storage.queries import EVERY_EVENT, Demand, EventFilter, JobOrder, JobQuery, LogPart, Page
 
 __all__ = [
+    "EVERY_EVENT",
     "SUBMISSION_LASTS",
     "ClaimRequest",
     "Demand",
+    "EventFilter",
     "JobOrder",
     "JobQuery",
     "LogPart",

@@ -38,22 +38,21 @@ from whatsnext_core.model import (
     ClientChanges,
     ClientSpec,
     EndOutcome,
-    Event,
     Job,
     JobChanges,
     JobSpec,
     JobStatus,
     Project,
-    ProjectChanges,
     ProjectStatus,
     Task,
-    TaskSpec,
 )
 from whatsnext_core.storage.claims import ClaimRequest, Renewal, Settled
+from whatsnext_core.storage.following import CursorKeeper, EventReader
+from whatsnext_core.storage.projects import ProjectKeeper
 from whatsnext_core.storage.queries import Demand, JobQuery, LogPart, Page
 
 
-class Reader(Protocol):
+class Reader(EventReader, Protocol):
     """A consistent view of what is stored. A job of a batch that is not published yet is nowhere to be seen.
 
     The same holds for whatever belongs to a project that was deleted, though ``settle`` may not have cleared it away
@@ -127,10 +126,6 @@ class Reader(Protocol):
         """Return clients by id ascending."""
         ...
 
-    def events(self, after: int, limit: int, project_id: int | None = None) -> Sequence[Event]:
-        """Return events with a number above ``after``, ascending."""
-        ...
-
     def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
         """Return up to ``limit`` bytes of a stream from ``offset`` up to its end or the next gap.
 
@@ -139,46 +134,11 @@ class Reader(Protocol):
         ...
 
 
-class Writer(Reader, Protocol):
+class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
     """A transaction that may write. What it did is kept when its ``with`` block ends well, and undone otherwise."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Return a block whose writes are undone if it raises, without harm to the transaction around it."""
-        ...
-
-    # -- projects and tasks --------------------------------------------------------------------------------------------
-
-    def create_project(self, name: str, description: str, now: datetime) -> Project:
-        """Create a project; DuplicateError if the name is taken."""
-        ...
-
-    def update_project(self, project_id: int, changes: ProjectChanges, now: datetime) -> Project:
-        """Change a project; DuplicateError if the new name is taken."""
-        ...
-
-    def delete_project(self, project_id: int) -> None:
-        """Delete a project with all that it holds.
-
-        It is gone at once; what it held may be cleared away by ``settle``.
-        """
-        ...
-
-    def create_task(self, project_id: int, spec: TaskSpec, now: datetime) -> Task:
-        """Create a task; NotFoundError if no project, DuplicateError if the name is taken in it."""
-        ...
-
-    def update_task(self, task_id: int, spec: TaskSpec, now: datetime) -> Task:
-        """Replace what a person said of a task; its ready jobs move to the line of the new requirement.
-
-        NotFoundError if there is none of that id, DuplicateError if the new name is taken in its project.
-        """
-        ...
-
-    def delete_task(self, task_id: int) -> None:
-        """Delete a task and its ended jobs.
-
-        ConflictError while it has jobs that have not ended, unpublished ones included. No event tells of the jobs.
-        """
         ...
 
     # -- jobs ----------------------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 from attrs import field, frozen
 
 from whatsnext_core.model import limits
+from whatsnext_core.model.event import Event, EventKind
 from whatsnext_core.model.requirement import Requirement
 from whatsnext_core.model.status import JobStatus
 
@@ -96,3 +98,35 @@ class JobQuery:
     """How they are sorted."""
     page: Page = field(factory=Page)
     """Which part of them."""
+
+
+def _as_ids(ids: Iterable[int]) -> frozenset[int]:
+    return frozenset(ids)
+
+
+def _as_kinds(kinds: Iterable[EventKind]) -> frozenset[EventKind]:
+    return frozenset(kinds)
+
+
+@frozen(kw_only=True)
+class EventFilter:
+    """Which events are wanted."""
+
+    project_id: int | None = None
+    """Only those of this project."""
+    job_ids: frozenset[int] = field(default=frozenset(), converter=_as_ids)
+    """Only those of these jobs; empty for all."""
+    kinds: frozenset[EventKind] = field(default=frozenset(), converter=_as_kinds)
+    """Only those of these kinds; empty for all."""
+
+    def matches(self, event: Event) -> bool:
+        """Return whether an event is wanted."""
+        return (
+            (self.project_id is None or event.project_id == self.project_id)
+            and (not self.job_ids or event.job_id in self.job_ids)
+            and (not self.kinds or event.kind in self.kinds)
+        )
+
+
+EVERY_EVENT: Final = EventFilter()
+"""All of them."""

@@ -1,12 +1,13 @@
 """All routers together."""
 
-from whatsnext_server.routers import clients, demand, health, jobs, logs, projects, queue, tasks
+from whatsnext_server.routers import clients, demand, events, health, jobs, logs, projects, queue, tasks
 
 ALL = (
     clients.router,
     jobs.router,
     queue.router,
     logs.router,
+    events.router,
     projects.router,
     tasks.router,
     demand.router,

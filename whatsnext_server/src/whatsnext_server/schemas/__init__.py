@@ -2,6 +2,7 @@
 
 from whatsnext_server.schemas.clients import ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer, SyncBody
 from whatsnext_server.schemas.common import Acknowledgement, Deleted, LogProblem, Message, Problem
+from whatsnext_server.schemas.events import EventDocument
 from whatsnext_server.schemas.jobs import (
     AttemptDocument,
     Batch,
@@ -34,6 +35,7 @@ __all__ = [
     "DemandDocument",
     "Dependencies",
     "Dependency",
+    "EventDocument",
     "Fetch",
     "FetchedJob",
     "JobData",

@@ -20,6 +20,8 @@ from whatsnext_core.model import (
     ClientSpec,
     Condition,
     EndOutcome,
+    Event,
+    EventKind,
     Job,
     JobStatus,
     Project,
@@ -51,6 +53,14 @@ _TASK = Task(
     environment={"OMP_NUM_THREADS": "2"},
     created_at=NOON,
     updated_at=NOON,
+)
+EVENT: Final = Event(
+    id=41,
+    project_id=1,
+    job_id=18,
+    kind=EventKind.STARTED,
+    at=NOON,
+    data={"from": "QUEUED", "to": "RUNNING", "fence": 1, "client": "worker-1"},
 )
 _JOB = Job(
     id=18,
@@ -119,6 +129,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
         "dependencies": [{"id": 17, "name": "prepare", "status": "COMPLETED"}],
         "all_completed": True,
     },
+    "Event": to_json(EVENT),
     "Fetch": {"job": fetched_document(_QUEUED), "num_pending": 3},
     "Job": to_json(_JOB),
     "JobData": {"data": to_json(_JOB)},
@@ -150,4 +161,4 @@ EXAMPLES: Final[Mapping[str, Any]] = {
 }
 """The examples, by the name of the schema in the description of the API."""
 
-__all__ = ["EXAMPLES"]
+__all__ = ["EVENT", "EXAMPLES"]

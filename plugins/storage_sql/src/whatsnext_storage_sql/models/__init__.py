@@ -8,7 +8,7 @@ from whatsnext_storage_sql.models.attempt import Attempt, Client, Lease, LogChun
 from whatsnext_storage_sql.models.base import Base
 from whatsnext_storage_sql.models.job import Edge, Job
 from whatsnext_storage_sql.models.project import Project, RequirementClass, Task
-from whatsnext_storage_sql.models.queue import Counter, Delayed, Event, Gone, Listing, Ready
+from whatsnext_storage_sql.models.queue import Counter, Delayed, Event, EventCursor, Gone, Listing, Ready
 from whatsnext_storage_sql.models.work import Attendance, Reclassing, Ripple, SequenceValue, Submission
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Delayed",
     "Edge",
     "Event",
+    "EventCursor",
     "Gone",
     "Job",
     "Lease",

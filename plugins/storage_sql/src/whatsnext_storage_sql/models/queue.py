@@ -79,8 +79,23 @@ class Event(Base):
     data: Mapped[str] = mapped_column(Text)
     __table_args__ = (
         Index("ix_event_job_id", "job_id"),
+        Index("ix_event_project_id_id", "project_id", "id"),
         {"sqlite_autoincrement": True},
     )
+
+
+class EventCursor(Base):
+    """How far something that follows the events has come."""
+
+    __tablename__ = "event_cursor"
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[int] = mapped_column(Number)
+    """The last event that was dealt with."""
+    holder: Mapped[str | None] = mapped_column(Text)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    failures: Mapped[int] = mapped_column(Number)
+    error: Mapped[str] = mapped_column(Text)
 
 
 class Gone(Base):

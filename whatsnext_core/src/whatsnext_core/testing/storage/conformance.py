@@ -5,6 +5,7 @@ from __future__ import annotations
 from whatsnext_core.testing.storage.attempts import AttemptScenarios
 from whatsnext_core.testing.storage.changing import ChangeScenarios
 from whatsnext_core.testing.storage.claiming import ClaimScenarios
+from whatsnext_core.testing.storage.following import FollowingScenarios
 from whatsnext_core.testing.storage.graph import GraphScenarios
 from whatsnext_core.testing.storage.housekeeping import HousekeepingScenarios
 from whatsnext_core.testing.storage.losses import LossScenarios
@@ -24,6 +25,7 @@ class StorageConformance(
     ChangeScenarios,
     ReadingScenarios,
     ResultScenarios,
+    FollowingScenarios,
     HousekeepingScenarios,
 ):
     """What every storage backend does, scenario by scenario.

@@ -10,7 +10,7 @@ import pytest
 from whatsnext_core.errors import InvalidError, NotFoundError, StorageError
 from whatsnext_core.model import Cause, Condition, JobSpec, JobStatus, RetryPolicy
 from whatsnext_core.model.limits import MAX_DEPTH, MAX_ID, MAX_NAME, MAX_PARAMETERS, MAX_PRIORITY
-from whatsnext_core.storage import JobQuery, Page, Writer
+from whatsnext_core.storage import EventFilter, JobQuery, Page, Writer
 from whatsnext_core.testing.storage.base import Reopen, StorageFixtures
 from whatsnext_core.testing.storage.claiming import run_together
 from whatsnext_core.testing.storage.story import LEASE, STEADY, Story
@@ -295,5 +295,14 @@ class HousekeepingScenarios(StorageFixtures):
             story.job(task, after=[MAX_ID])
         query = JobQuery(project_id=MAX_ID, after_id=MAX_ID, before_id=MAX_ID, page=Page(skip=MAX_ID))
         assert list(story.read(lambda reader: reader.jobs(query))) == []
-        assert list(story.read(lambda reader: reader.events(MAX_ID, 10, MAX_ID))) == []
+        assert (
+            list(
+                story.read(
+                    lambda reader: reader.events(
+                        MAX_ID, 10, EventFilter(project_id=MAX_ID, job_ids={MAX_ID}), until=MAX_ID
+                    )
+                )
+            )
+            == []
+        )
         assert story.delete(MAX_ID) == 0

@@ -18,7 +18,7 @@ from whatsnext_core.model import (
     ProjectStatus,
 )
 from whatsnext_core.resources import numbered_devices
-from whatsnext_core.storage import JobOrder, LogPart, Page
+from whatsnext_core.storage import EventFilter, JobOrder, LogPart, Page
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import Story, ref_of
 
@@ -130,13 +130,13 @@ class ReadingScenarios(StorageFixtures):
         assert story.read(lambda reader: reader.events(numbers[1], 2)) == everything[2:4]
         assert story.read(lambda reader: reader.events(numbers[-1], 10)) == []
         assert story.read(lambda reader: reader.events(0, 0)) == []
-        of_one = story.read(lambda reader: reader.events(numbers[0], 10, one.project_id))
+        of_one = story.read(lambda reader: reader.events(numbers[0], 10, EventFilter(project_id=one.project_id)))
         assert [(event.job_id, event.kind) for event in of_one] == [
             (jobs[2], EventKind.SUBMITTED),
             (jobs[0], EventKind.CANCELLED),
             (jobs[2], EventKind.CANCELLED),
         ]
-        assert story.read(lambda reader: reader.events(0, 10, 999)) == []
+        assert story.read(lambda reader: reader.events(0, 10, EventFilter(project_id=999))) == []
 
     def test_client_is_registered_and_registered_again(self, story: Story) -> None:
         """K01 (Writer.register_client): as old as it was, active again, with what it says now."""

@@ -20,6 +20,7 @@ from whatsnext_core.model import (
     ClientChanges,
     ClientSpec,
     Condition,
+    Cursor,
     EndOutcome,
     Event,
     EventKind,
@@ -254,6 +255,14 @@ class Story:
     def renew(self, *refs: AttemptRef, session: str = "session", lease: timedelta = LEASE) -> Renewal:
         """Renew leases."""
         return self.write(lambda writer: writer.renew(refs, session, lease, self.now))
+
+    def take_cursor(self, name: str, holder: str) -> Cursor:
+        """Take a cursor, or renew it."""
+        return self.write(lambda writer: writer.take_cursor(name, holder, LEASE, self.now))
+
+    def move_cursor(self, name: str, holder: str, place: int, **failed: Any) -> Cursor:
+        """Move a cursor."""
+        return self.write(lambda writer: writer.move_cursor(name, holder, place, LEASE, self.now, **failed))
 
     def events(self, job_id: int | None = None, after: int = 0) -> list[Event]:
         """Return the events of a job, or all."""

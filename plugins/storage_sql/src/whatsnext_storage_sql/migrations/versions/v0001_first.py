@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from whatsnext_storage_sql.migrations.first_events import create_events
+
 revision = "0001"
 down_revision = None
 
@@ -26,6 +28,7 @@ TABLES = (
     "listing",
     "counter",
     "event",
+    "event_cursor",
     "gone",
     "client",
     "attempt",
@@ -48,6 +51,7 @@ def upgrade() -> None:
     _create_projects()
     _create_jobs()
     _create_queue()
+    create_events()
     _create_clients()
     _create_work()
 
@@ -197,7 +201,7 @@ def _create_jobs() -> None:
 
 
 def _create_queue() -> None:
-    """Create the queue, the lists, the counters and the events."""
+    """Create the queue, the lists and the counters."""
     op.create_table(
         "ready",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
@@ -244,18 +248,6 @@ def _create_queue() -> None:
         postgresql_with={"fillfactor": 50},
         sqlite_with_rowid=False,
     )
-    op.create_table(
-        "event",
-        sa.Column("id", NUMBER, nullable=False),
-        sa.Column("project_id", NUMBER, nullable=False),
-        sa.Column("job_id", NUMBER, nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("data", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_event"),
-        sqlite_autoincrement=True,
-    )
-    op.create_index("ix_event_job_id", "event", ["job_id"], unique=False)
     op.create_table(
         "gone",
         sa.Column("job_id", NUMBER, autoincrement=False, nullable=False),

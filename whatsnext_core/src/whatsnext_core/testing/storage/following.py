@@ -1,0 +1,148 @@
+"""Scenarios of following the events: filters, places, and the cursors that are kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from whatsnext_core.errors import ConflictError, NotFoundError
+from whatsnext_core.model import Cursor, EventKind
+from whatsnext_core.storage import EventFilter, Reader
+from whatsnext_core.testing.storage.base import Reopen, StorageFixtures
+from whatsnext_core.testing.storage.story import LEASE, Story
+
+K = EventKind
+
+
+class FollowingScenarios(StorageFixtures):
+    """E: following events; U: cursors."""
+
+    def test_events_are_filtered(self, story: Story) -> None:
+        """E01 (Reader.events, EventFilter): by project, jobs and kinds, all at once; and up to a number."""
+        one, two = story.task("one"), story.task("two")
+        jobs = [story.job(task) for task in (one, two, one)]
+        story.cancel(*jobs)
+        story.retry(jobs[0])
+
+        def found(after: int = 0, limit: int = 100, until: int | None = None, **only: object) -> list[tuple[int, str]]:
+            def ask(reader: Reader) -> list[tuple[int, str]]:
+                events = reader.events(after, limit, EventFilter(**only), until=until)  # type: ignore[arg-type]
+                return [(event.job_id, event.kind.value) for event in events]
+
+            return story.read(ask)
+
+        assert found(job_ids={jobs[0]}) == [(jobs[0], "submitted"), (jobs[0], "cancelled"), (jobs[0], "retried")]
+        assert found(job_ids={jobs[0], jobs[1]}, kinds={K.CANCELLED}) == [
+            (jobs[0], "cancelled"),
+            (jobs[1], "cancelled"),
+        ]
+        assert found(job_ids={jobs[0], jobs[1]}, project_id=two.project_id, limit=1) == [(jobs[1], "submitted")]
+        assert found(kinds={K.SUBMITTED, K.RETRIED}, project_id=one.project_id) == [
+            (jobs[0], "submitted"),
+            (jobs[2], "submitted"),
+            (jobs[0], "retried"),
+        ]
+        assert found(job_ids={999_999}) == found(kinds={K.LOST}) == []
+        numbers = [event.id for event in story.events()]
+        assert found(kinds={K.CANCELLED}, until=numbers[3]) == [(jobs[0], "cancelled")]
+        assert found(after=numbers[3], until=numbers[4]) == [(jobs[1], "cancelled")]
+        assert found(job_ids={jobs[0]}, after=numbers[0], until=numbers[3]) == [(jobs[0], "cancelled")]
+        assert found(after=numbers[-1], until=numbers[0]) == []
+
+    def test_every_later_event_has_a_higher_number(self, story: Story) -> None:
+        """E02 (Reader.last_event): than the last one so far, also once that is gone."""
+        assert story.read(lambda reader: reader.last_event()) == 0
+        task = story.task()
+        story.job(task)
+        last = story.read(lambda reader: reader.last_event())
+        assert last == story.events()[-1].id
+        story.write(lambda writer: writer.delete_project(task.project_id))
+        story.settle()
+        story.job(story.task("another"))
+        assert [event.id > last for event in story.events()] == [True]
+
+    def test_place_is_found_by_time(self, story: Story) -> None:
+        """E03 (Reader.event_before): that of the last event before it."""
+        task = story.task()
+        assert story.read(lambda reader: reader.event_before(story.now)) == 0
+        moments = []
+        for _ in range(6):
+            story.tick(10)
+            moments.append(story.now)
+            story.jobs(task, 2)
+        numbers = [event.id for event in story.events()]
+        for place, moment in enumerate(moments):
+            expected = numbers[2 * place - 1] if place else 0
+            assert story.read(lambda reader, at=moment: reader.event_before(at)) == expected  # type: ignore[misc]
+        later = story.now + timedelta(microseconds=1)
+        assert story.read(lambda reader: reader.event_before(later)) == numbers[-1]
+
+    def test_cursor_begins_behind_the_newest_event(self, story: Story) -> None:
+        """U01 (Writer.take_cursor, Reader.cursors): and is held by who took it."""
+        assert story.read(lambda reader: reader.cursors()) == []
+        story.job(story.task())
+        last = story.events()[-1].id
+        taken = story.take_cursor("webhook", "one")
+        assert taken == Cursor(
+            name="webhook", place=last, holder="one", expires_at=story.now + LEASE, seen_at=story.now
+        )
+        assert story.take_cursor("a mail", "two").place == last
+        assert [cursor.name for cursor in story.read(lambda reader: reader.cursors())] == ["a mail", "webhook"]
+        assert story.read(lambda reader: reader.cursors())[1] == taken
+
+    def test_one_holds_a_cursor_until_its_lease_lapses(self, story: Story) -> None:
+        """U02 (Writer.take_cursor): or it gives it back; taking it again renews."""
+        first = story.take_cursor("webhook", "one")
+        story.tick(60)
+        assert story.take_cursor("webhook", "two") == first
+        renewed = story.take_cursor("webhook", "one")
+        assert renewed.expires_at == story.now + LEASE
+        story.tick(89)
+        assert story.take_cursor("webhook", "two") == renewed
+        story.tick(1)
+        assert story.take_cursor("webhook", "two").holder == "two"
+        assert story.take_cursor("webhook", "one").holder == "two"
+
+    def test_cursor_is_moved_by_its_holder_only(self, story: Story) -> None:
+        """U03 (Writer.move_cursor): also when its lease has lapsed and nobody took it; with what failed."""
+        story.take_cursor("webhook", "one")
+        story.tick(200)
+        moved = story.move_cursor("webhook", "one", 7)
+        assert (moved.place, moved.expires_at, moved.seen_at) == (7, story.now + LEASE, story.now)
+        failed = story.move_cursor("webhook", "one", 7, failures=3, error="no answer: ü")
+        assert (failed.failures, failed.error) == (3, "no answer: ü")
+        assert story.read(lambda reader: reader.cursors()) == [failed]
+        with pytest.raises(ConflictError):
+            story.move_cursor("webhook", "two", 8)
+        with pytest.raises(NotFoundError):
+            story.move_cursor("another", "one", 8)
+        story.tick(90)
+        taken = story.take_cursor("webhook", "two")
+        assert (taken.place, taken.failures, taken.error) == (7, 3, "no answer: ü")
+        with pytest.raises(ConflictError):
+            story.move_cursor("webhook", "one", 9)
+        assert story.move_cursor("webhook", "two", 8).failures == 0
+
+    def test_cursor_that_was_given_back_is_free_at_once(self, story: Story) -> None:
+        """U04 (Writer.release_cursor): and keeps its place; who does not hold it changes nothing."""
+        taken = story.take_cursor("webhook", "one")
+        story.write(lambda writer: writer.release_cursor("webhook", "two"))
+        story.write(lambda writer: writer.release_cursor("another", "one"))
+        assert story.read(lambda reader: reader.cursors()) == [taken]
+        story.move_cursor("webhook", "one", 5)
+        story.write(lambda writer: writer.release_cursor("webhook", "one"))
+        (free,) = story.read(lambda reader: reader.cursors())
+        assert (free.holder, free.expires_at, free.place) == (None, None, 5)
+        with pytest.raises(ConflictError):
+            story.move_cursor("webhook", "one", 6)
+        assert story.take_cursor("webhook", "two").holder == "two"
+
+    def test_cursors_are_there_after_reopening(self, story: Story, reopen: Reopen | None) -> None:
+        """U05 (Writer.move_cursor): where they were."""
+        if reopen is None:
+            pytest.skip("this storage keeps nothing")
+        story.take_cursor("webhook", "one")
+        moved = story.move_cursor("webhook", "one", 12, failures=1, error="gone")
+        again = Story(reopen())
+        assert again.read(lambda reader: reader.cursors()) == [moved]
