@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import hypothesis
 import pytest
 
-from tests.components import DockerEngine, PostgreSQLServer, SlurmCluster, UnavailableError, unavailable
+from tests.components import Compiler, DockerEngine, PostgreSQLServer, SlurmCluster, UnavailableError, unavailable
+from tests.components.compiler import found_compiler
 from tests.components.docker import running_docker
 from tests.components.postgresql import running_postgresql
 from tests.components.requirements import COMPONENTS, required_components
@@ -107,3 +108,12 @@ def docker(docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setenv(name, value)
     yield docker_engine
     docker_engine.remove_containers()
+
+
+@pytest.fixture(scope="session")
+def compiler() -> Compiler:
+    """The C compiler of this machine."""
+    try:
+        return found_compiler()
+    except UnavailableError as error:
+        unavailable(error)

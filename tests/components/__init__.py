@@ -1,11 +1,13 @@
-"""Real components for the tests: PostgreSQL, Slurm and a Docker engine, each started for this session only."""
+"""Real components for the tests: PostgreSQL, Slurm and a Docker engine, started for this session only; a compiler."""
 
+from tests.components.compiler import Compiler
 from tests.components.docker import DockerEngine
 from tests.components.postgresql import PostgreSQLServer
 from tests.components.requirements import UnavailableError, required_components, unavailable
 from tests.components.slurm import SlurmCluster
 
 __all__ = [
+    "Compiler",
     "DockerEngine",
     "PostgreSQLServer",
     "SlurmCluster",

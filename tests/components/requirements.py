@@ -1,6 +1,6 @@
 """Which components must be here, and what happens when one is not.
 
-`WHATSNEXT_REQUIRE=postgresql,slurm,docker` names components that must start: a test that asks for one of them
+`WHATSNEXT_REQUIRE=postgresql,slurm,docker,compiler` names components that must start: a test that asks for one of them
 fails when it cannot be had. A component that is not named only makes its tests skip.
 """
 
@@ -17,7 +17,7 @@ import pytest
 __all__ = ["COMPONENTS", "UnavailableError", "component_folder", "required_components", "unavailable"]
 
 VARIABLE = "WHATSNEXT_REQUIRE"
-COMPONENTS = ("postgresql", "slurm", "docker")
+COMPONENTS = ("postgresql", "slurm", "docker", "compiler")
 
 
 class UnavailableError(Exception):

@@ -1,5 +1,6 @@
 """The real components answer, and their absence is told apart from a missing requirement."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.components import DockerEngine, PostgreSQLServer, SlurmCluster
+from tests.components import Compiler, DockerEngine, PostgreSQLServer, SlurmCluster
 from tests.components.requirements import COMPONENTS
 from tests.support import wait_until
 
@@ -17,6 +18,7 @@ ANSWERS = (
     "test_postgresql_answers_in_a_database_of_its_own",
     "test_slurm_runs_a_job_on_a_node_to_completed",
     "test_docker_runs_a_command_and_gives_its_exit_status",
+    "test_compiler_makes_a_library_that_this_python_loads",
 )
 
 
@@ -66,6 +68,12 @@ def test_docker_runs_a_command_and_gives_its_exit_status(docker: DockerEngine) -
     assert (done.returncode, done.stdout) == (7, "hello\n")
 
 
+def test_compiler_makes_a_library_that_this_python_loads(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "answer.c").write_text("int answer(void) { return 42; }\n")
+    compiler.make_library(tmp_path / "answer.c", tmp_path / "answer.so")
+    assert ctypes.CDLL(str(tmp_path / "answer.so")).answer() == 42
+
+
 def pytest_on_a_machine_without_programs(tmp_path: Path, required: str) -> subprocess.CompletedProcess[str]:
     """Runs the first answer of each component in a new pytest whose PATH leads nowhere."""
     argv = [
@@ -84,18 +92,18 @@ def pytest_on_a_machine_without_programs(tmp_path: Path, required: str) -> subpr
 def test_missing_components_that_are_not_required_skip_and_say_how_to_install_them(tmp_path: Path) -> None:
     done = pytest_on_a_machine_without_programs(tmp_path, required="")
     assert done.returncode == 0, done.stdout
-    assert "3 skipped" in done.stdout
+    assert f"{len(COMPONENTS)} skipped" in done.stdout
     for component in COMPONENTS:
         assert f"{component} is not available" in done.stdout
     assert done.stdout.count("apt-get install") == len(COMPONENTS)
 
 
 def test_missing_components_that_are_required_fail(tmp_path: Path) -> None:
-    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER")
+    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER , compiler")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     for component in COMPONENTS:
         assert f"WHATSNEXT_REQUIRE requires {component}" in done.stdout
-    assert "3 errors" in done.stdout
+    assert f"{len(COMPONENTS)} errors" in done.stdout
     assert "skipped" not in done.stdout
 
 

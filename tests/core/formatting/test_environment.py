@@ -42,8 +42,8 @@ def test_job_learns_what_it_was_given(context: JobContext) -> None:
     found = job_environment(evolve(context, allocation=Allocation(cpu=4, memory=2**30, devices=shares)))
     assert found["WHATSNEXT_CPUS"] == "4"
     assert found["WHATSNEXT_MEMORY"] == str(2**30)
-    assert found["WHATSNEXT_DEVICES"] == found["CUDA_VISIBLE_DEVICES"] == found["HIP_VISIBLE_DEVICES"] == "2,GPU-5f"
-    assert "ZE_AFFINITY_MASK" not in found
+    assert found["WHATSNEXT_DEVICES"] == found["CUDA_VISIBLE_DEVICES"] == "2,GPU-5f"
+    assert not {"HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"} & found.keys()
 
 
 def test_job_without_devices_sees_none_where_they_are_dealt_out(context: JobContext) -> None:

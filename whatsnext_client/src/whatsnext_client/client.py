@@ -27,6 +27,7 @@ from whatsnext_core.errors import ConflictError, InvalidError, WhatsNextError
 from whatsnext_core.formatting import Engine
 from whatsnext_core.model import Capacity, Device, Requirement
 from whatsnext_core.model.limits import check_name
+from whatsnext_core.probing import Probe
 from whatsnext_core.resources import allocate, give_back, numbered_devices, shortfalls, take
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ class Client:
         labels: Labels that tasks may ask for, ``name`` or ``name=value``.
         id: Its id on the server; None for one that is made up once, and kept in the state directory.
         state_dir: Where it keeps what it needs to go on after a restart; None for the configured place.
+        probe: What measures the devices again while it works, so that none is dealt out while others use it; None if
+            nobody else does.
+        probe_interval: Seconds between two measurements.
 
     Raises:
         WorkerError: the state directory cannot be written, or another process has the ``id``.
@@ -70,6 +74,8 @@ class Client:
         labels: Iterable[str] = (),
         id: str | None = None,  # noqa: A002 - it is the name of the field everywhere
         state_dir: str | Path | None = None,
+        probe: Probe | None = None,
+        probe_interval: float = 10.0,
     ) -> None:
         self.entity = entity
         self.name = check_name(name, "name of the client")
@@ -77,6 +83,8 @@ class Client:
         """The projects whose jobs it takes; empty for all."""
         self.formatter = formatter
         self.description = description
+        self.probe = probe
+        self.probe_interval = probe_interval
         found = tuple(devices) if devices is not None else numbered_devices(available_accelerators)
         self.capacity = Capacity(cpu=available_cpu, memory=memory, devices=found, labels=frozenset(labels))
         """All that it offers."""
@@ -196,6 +204,8 @@ class Client:
                 lifetime=lifetime,
                 ends_at=None if ends_at is None else time.monotonic() + (ends_at - datetime.now(UTC)).total_seconds(),
                 margin=margin,
+                probe=self.probe,
+                probe_interval=self.probe_interval,
             )
             self._worker = Worker(self._rest, self._folder, self.formatter, plan, register=self.register)
             with interrupted_by_signals(self._worker.drain, self._worker.abort):

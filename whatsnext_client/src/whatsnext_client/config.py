@@ -32,6 +32,8 @@ class ClientSettings:
     """Seconds to go on trying when the connection fails."""
     state_dir: Path | None = None
     """Where workers keep what they need to go on after a restart; None for the user's own state directory."""
+    probe_interval: float = 10.0
+    """Seconds between two looks of a worker whether others use its accelerators; 0 for only the one at its start."""
     disabled_plugins: tuple[str, ...] = ()
     """Plugins that are not loaded, by name, distribution, or ``distribution:name``."""
 

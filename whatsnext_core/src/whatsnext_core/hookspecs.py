@@ -127,7 +127,7 @@ def whatsnext_resource_probes() -> Iterable[ProbePlugin]:  # type: ignore[empty-
     """Return the resource probes of this plugin.
 
     Called in the client, once, when a worker starts or ``whatsnext probe`` runs. A probe that fails or hangs costs a
-    warning and contributes nothing.
+    warning and contributes nothing. One that reports devices is asked again while the worker runs.
 
     Example::
 

@@ -42,7 +42,10 @@ def described(capacity: Capacity) -> list[tuple[str, object]]:
     """Return what a machine offers, one field a line."""
     from whatsnext_client.commands.base import times
 
-    devices = (f"{one.id} {one.kind} {times.memory(one.memory or None)}".strip() for one in capacity.devices)
+    devices = (
+        f"{one.id} {one.kind} {times.memory(one.memory or None)}".strip() + " (in use by others)" * (one.free == 0)
+        for one in capacity.devices
+    )
     return [
         ("cpus", capacity.cpu),
         ("memory", times.memory(capacity.memory)),

@@ -17,8 +17,6 @@ from whatsnext_client.commands.base.options import common_options, given
 from whatsnext_client.commands.base.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from whatsnext_client.client import Client
     from whatsnext_client.localserver import LocalServer
 
@@ -46,7 +44,7 @@ def up(
     name: str | None,
     database: str | None,
     verbose: bool,
-    **offer: Any,
+    **given_offer: Any,
 ) -> None:
     """Start a server and a worker on this machine, and stop both with Ctrl-C.
 
@@ -63,7 +61,7 @@ def up(
     log_to_stderr(verbose=verbose)
     plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
     engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
-    capacity, ends_at = make_offer(session, plugins, **offer)
+    offer = make_offer(session, plugins, **given_offer)
     asked = given(click.get_current_context()).get("port")
     port = next(number for number in (asked, session.settings.port, 8000) if number is not None)
     options = [
@@ -71,35 +69,26 @@ def up(
         *(["--database", database] if database else []),
     ]
     with _terminated_as_interrupted(), LocalServer(port, options) as server:
-        _work(session.at(server.url), server, engine, capacity, name=name, formatter=formatter, ends_at=ends_at)
+        _work(session.at(server.url), server, engine, offer, name=name, formatter=formatter)
 
 
-def _work(
-    session: Session,
-    server: LocalServer,
-    engine: Any,
-    capacity: Any,
-    *,
-    name: str | None,
-    formatter: str,
-    ends_at: datetime | None,
-) -> None:
+def _work(session: Session, server: LocalServer, engine: Any, offer: Any, *, name: str | None, formatter: str) -> None:
     from whatsnext_client.commands.worker import greet, make_client
 
     session.api.transport.greet(wait_for=10.0)
     only = given(click.get_current_context()).get("project")
     project = (session.api.project_named(only) or session.api.create_project(only)) if only else None
-    with make_client(session, engine, capacity, project=project, name=name) as client:
+    with make_client(session, engine, offer, project=project, name=name) as client:
         session.output.say(
             f"Server and worker are up at {server.url} (Ctrl-C stops both).",
             {"server": server.url, "worker": client.id},
         )
-        greet(session, client, formatter, ends_at)
+        greet(session, client, formatter, offer.ends_at)
         ended = threading.Event()
         watch = threading.Thread(target=_watch, args=(server, client, ended), daemon=True)
         watch.start()
         try:
-            client.work(run_forever=True, ends_at=ends_at)
+            client.work(run_forever=True, ends_at=offer.ends_at)
         except ConnectionError:
             if server.alive():
                 raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from whatsnext_client.commands.base.help import Command
-from whatsnext_client.commands.base.offering import make_formatter, make_offer, offering_options
+from whatsnext_client.commands.base.offering import Offer, make_formatter, make_offer, offering_options
 from whatsnext_client.commands.base.options import common_options
 from whatsnext_client.commands.base.session import Session, pass_session
 from whatsnext_client.commands.base.values import duration
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from whatsnext_client.client import Client
     from whatsnext_client.rest import Document
     from whatsnext_core.formatting import Engine
-    from whatsnext_core.model import Capacity
 
 
 @click.command(
@@ -83,19 +82,22 @@ def worker(
     log_to_stderr(verbose=verbose)
     plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
     engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
-    offer = {key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
-    capacity, ends_at = make_offer(session, plugins, **offer)
+    offer = make_offer(
+        session, plugins, **{key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
+    )
     project = session.project if session.settings.project else None
-    with make_client(session, engine, capacity, project=project, client_id=client_id, **given) as client:
-        greet(session, client, formatter, ends_at)
-        count = client.work(run_forever=not once, idle_time=idle, lifetime=lifetime, ends_at=ends_at, margin=end_margin)
+    with make_client(session, engine, offer, project=project, client_id=client_id, **given) as client:
+        greet(session, client, formatter, offer.ends_at)
+        count = client.work(
+            run_forever=not once, idle_time=idle, lifetime=lifetime, ends_at=offer.ends_at, margin=end_margin
+        )
     session.output.say(f"Executed {count:,} job{'' if count == 1 else 's'}.", {"id": client.id, "executed": count})
 
 
 def make_client(
     session: Session,
     engine: Engine,
-    capacity: Capacity,
+    offer: Offer,
     *,
     project: Document | None,
     name: str | None = None,
@@ -117,12 +119,14 @@ def make_client(
         name=name or socket.gethostname(),
         project=Project(server.rest, project) if project else server,
         formatter=engine,
-        available_cpu=capacity.cpu,
-        devices=capacity.devices,
-        memory=capacity.memory,
-        labels=capacity.labels,
+        available_cpu=offer.capacity.cpu,
+        devices=offer.capacity.devices,
+        memory=offer.capacity.memory,
+        labels=offer.capacity.labels,
         id=client_id,
         state_dir=state_dir or settings.state_dir,
+        probe=offer.probe,
+        probe_interval=settings.probe_interval,
     )
 
 

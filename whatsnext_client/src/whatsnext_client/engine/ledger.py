@@ -153,6 +153,17 @@ class Ledger:
                 self._taking, self._nudged = taking, True
                 self.changed.notify_all()
 
+    def offer(self, total: Capacity) -> None:
+        """Say from now on that there is this when nothing runs."""
+        with self.changed:
+            self._total, self._nudged = total, True
+            self.changed.notify_all()
+
+    @property
+    def offered(self) -> Capacity:
+        """What the server is told that there is when nothing runs."""
+        return self._total
+
     def attempts(self, *stages: Stage) -> list[Held]:
         """Return the attempts in these stages, in the order in which they came."""
         with self.changed:

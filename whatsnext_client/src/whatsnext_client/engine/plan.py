@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 
 from whatsnext_core.model import Capacity
 from whatsnext_core.model.limits import MAX_CPU
-from whatsnext_core.resources import numbered_devices
+from whatsnext_core.probing import Probe
+from whatsnext_core.resources import WHOLE, numbered_devices
 
 PRETENDED: Final = 64
 """Accelerators that jobs may need at most of a worker that takes them whatever they need."""
@@ -42,6 +43,28 @@ class WorkPlan:
     """Seconds that it waits for a server that is away, when nothing runs any more and it shall not run for ever."""
     farewell: float = 10.0
     """Seconds that it waits for such a server, or for output to be sent, when it leaves."""
+
+    probe: Probe | None = None
+    """What measures the devices while it works; None if only it uses them."""
+    probe_interval: float = 10.0
+    """Seconds between two measurements."""
+
+    @property
+    def watches(self) -> bool:
+        """Whether devices are dealt out that others might use."""
+        return self.probe is not None and self.use_resource_filter and bool(self.total.devices)
+
+    @property
+    def room(self) -> Capacity:
+        """What its jobs find when none of them runs, whatever others do."""
+        return self.without(frozenset()) if self.watches else self.total
+
+    def without(self, taken: frozenset[str]) -> Capacity:
+        """Return what there is while others use these devices, and leave the others alone."""
+        devices = tuple(
+            evolve(device, free=0 if device.id in taken else device.free or WHOLE) for device in self.total.devices
+        )
+        return evolve(self.total, devices=devices)
 
     @property
     def leave_by(self) -> float | None:

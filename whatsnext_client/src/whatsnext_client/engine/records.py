@@ -215,6 +215,11 @@ class Held:
         return AttemptRef(job_id=self.job_id, fence=self.fence)
 
     @property
+    def devices(self) -> frozenset[str]:
+        """The ids of the devices that it was given."""
+        return frozenset(self.allocation.device_ids)
+
+    @property
     def is_live(self) -> bool:
         """Whether it uses what it was given."""
         return self.stage in (Stage.WAITING, Stage.STARTED)

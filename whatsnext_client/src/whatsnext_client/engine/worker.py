@@ -19,6 +19,7 @@ from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.ledger import Ledger, News
 from whatsnext_client.engine.logs import LogUploader
 from whatsnext_client.engine.naming import learn_project
+from whatsnext_client.engine.neighbours import Neighbours
 from whatsnext_client.engine.plan import WorkPlan
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import covers
@@ -65,7 +66,7 @@ class Worker:
         self._folder = folder
         self._plan = plan
         self._project_names = dict(plan.project_names)
-        self._free = plan.total
+        self._free = plan.room
         self._waiting: deque[Held] = deque()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waker = Waker()
@@ -99,6 +100,12 @@ class Worker:
             on_skip=lambda held: self._post(lambda: self._runner.remember(held)),
             on_sent=lambda held: self._post(lambda: self._ledger.report(held, time.monotonic())),
             on_done=lambda held: self._post(lambda: self._logs_done(held)),
+        )
+        self._neighbours = Neighbours(
+            plan,
+            client_id=folder.client_id,
+            in_use=lambda: {device for held in self.live() for device in held.devices},
+            on_change=self._ledger.offer,
         )
         self._exchange = Exchange(
             rest,
@@ -140,9 +147,11 @@ class Worker:
             self._inherit(take_over(self._folder, self._runner))
             self._logs.start()
             self._exchange.start()
+            self._neighbours.start()
             while not self._is_done():
                 self._step()
         finally:
+            self._neighbours.close()
             self._exchange.close()
             self._logs.close()
             self._waker.close()
@@ -273,7 +282,7 @@ class Worker:
     def _may_get_work(self) -> bool:
         try:
             projects = self._plan.project_names or [project["id"] for project in self._rest.all_projects()]
-            return may_get_work(self._rest, projects, self._plan.offered)
+            return may_get_work(self._rest, projects, self._ledger.offered)
         except WhatsNextError as error:
             _log.debug("Could not look whether the queue is empty: %s", error)
             return True
@@ -320,7 +329,7 @@ class Worker:
     def _has_room(self, held: Held) -> bool:
         if not self._plan.use_resource_filter:
             return len(self._runner.live) < max(1, self._plan.total.cpu)
-        return covers(self._free, held.allocation)
+        return not (held.devices & self._neighbours.taken) and covers(self._free, held.allocation)
 
     def _give_back(self, held: Held, why: str = "there is no room for it") -> None:
         _log.info("Giving %s back: %s", held, why)

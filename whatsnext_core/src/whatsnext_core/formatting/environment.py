@@ -17,8 +17,8 @@ WHATSNEXT_CPUS            CPUs that it was given
 WHATSNEXT_MEMORY          bytes of memory that it was given; absent if none in particular
 WHATSNEXT_DEVICES         ids of the accelerators that it was given, with commas
 CUDA_VISIBLE_DEVICES      the same for programs on NVIDIA's
-HIP_VISIBLE_DEVICES       ... AMD's
-ZE_AFFINITY_MASK          ... and Intel's accelerators, if they are numbers
+HIP_VISIBLE_DEVICES       ... AMD's accelerators, if they are numbers
+ZE_AFFINITY_MASK          ... and Intel's, likewise
 ========================  ==============================================================================================
 
 The last three are set if the job was given accelerators, or if the client deals out accelerators and gave it none: then
@@ -79,7 +79,9 @@ def device_environment(device_ids: tuple[str, ...], *, dealt_out: bool) -> dict[
     if not device_ids and not dealt_out:
         return {}
     shown = ",".join(device_ids) or NO_DEVICE
-    variables = {"CUDA_VISIBLE_DEVICES": shown, "HIP_VISIBLE_DEVICES": shown}
-    if device_ids and all(device.isdecimal() for device in device_ids):
-        variables["ZE_AFFINITY_MASK"] = shown
+    variables = {"CUDA_VISIBLE_DEVICES": shown}
+    if all(device.isdecimal() for device in device_ids):
+        variables["HIP_VISIBLE_DEVICES"] = shown
+        if device_ids:
+            variables["ZE_AFFINITY_MASK"] = shown
     return variables

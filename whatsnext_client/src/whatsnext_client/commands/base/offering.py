@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from attrs import frozen
 
 from whatsnext_client.commands.base.failures import LocalError
 from whatsnext_client.commands.base.values import size
@@ -17,8 +18,21 @@ if TYPE_CHECKING:
     from whatsnext_core.formatting import Engine
     from whatsnext_core.model import Capacity
     from whatsnext_core.plugins import Plugins
+    from whatsnext_core.probing import Probe
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@frozen(kw_only=True)
+class Offer:
+    """What a worker offers."""
+
+    capacity: Capacity
+    """All of it."""
+    ends_at: datetime | None
+    """When this machine is taken away, as a probe says."""
+    probe: Probe | None
+    """What measures its devices while it works; None if it has none that a probe found."""
 
 
 def offering_options(command: F) -> F:
@@ -79,25 +93,27 @@ def make_offer(
     accelerators: int | None,
     memory: int | None,
     labels: tuple[str, ...],
-) -> tuple[Capacity, datetime | None]:
-    """Return what the worker offers: what the options say, and for the rest what the probes find.
-
-    And until when: the time at which a probe says that this machine is taken away.
-    """
+) -> Offer:
+    """Return what the worker offers: what the options say, and for the rest what the probes find."""
     from attrs import evolve
 
     from whatsnext_client import probes
     from whatsnext_core.errors import InvalidError
     from whatsnext_core.resources import numbered_devices
 
-    found = probes.combine(probes.measure(plugins, config=session.config, warn=session.output.note).values())
-    offer = probes.offer(found)
+    found = probes.measure(plugins, config=session.config, warn=session.output.note)
+    together = probes.combine(found.values())
+    offer = probes.offer(together)
     changes: dict[str, Any] = {"cpu": cpus, "memory": memory}
+    enough = accelerators is None or len(offer.devices) >= accelerators
     if accelerators is not None:
-        enough = len(offer.devices) >= accelerators
         changes["devices"] = offer.devices[:accelerators] if enough else numbered_devices(accelerators)
     try:
-        offer = evolve(offer, **{key: value for key, value in changes.items() if value is not None})
-        return evolve(offer, labels=offer.labels | frozenset(labels)), found.ends_at
+        capacity = evolve(offer, **{key: value for key, value in changes.items() if value is not None})
+        capacity = evolve(capacity, labels=capacity.labels | frozenset(labels))
     except InvalidError as error:
         raise LocalError(str(error)) from error
+    probe: Probe | None = None
+    if enough and capacity.devices and session.settings.probe_interval > 0:
+        probe = probes.Watch(plugins, found, config=session.config, warn=session.output.note)
+    return Offer(capacity=capacity, ends_at=together.ends_at, probe=probe)

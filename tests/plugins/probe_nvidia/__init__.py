@@ -1,0 +1,1 @@
+"""GPUs of NVIDIA, as NVML tells of them."""
