@@ -54,8 +54,9 @@ def sleepers() -> Iterator[list[subprocess.Popen[str]]]:
     found: list[subprocess.Popen[str]] = []
     yield found
     for process in found:
-        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-            each.kill()
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
         process.communicate()
 
 

@@ -40,7 +40,9 @@ class NvidiaProbe:
         cards = read_cards(self._complain)
         if cards is None:
             return Measurement()
-        visible = os.environ.get(VARIABLE, "" if "SLURM_JOB_ID" in os.environ else None)
+        visible = os.environ.get(VARIABLE)
+        if visible is None and "SLURM_JOB_ID" in os.environ:
+            visible = ""
         return measurement(cards, visible, share_with_others=self._options.share_with_others)
 
     def _complain(self, words: str) -> None:
