@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import Engine, event, text
 
 from tests.plugins.storage_sql.spying import Spy, spying
 from whatsnext_core.model import (
+    Artifact,
+    ArtifactSpec,
     AttemptEnd,
     AttemptRef,
     AttemptStart,
@@ -35,7 +38,9 @@ from whatsnext_storage_sql.storage import SQLStorage
 
 BIG = ("job", "ready", "listing", "event")
 HOT = ("job", "ready", "edge", "attempt", "lease", "listing", "event", "delayed", "log_chunk", "log_stream", "gone")
+FILES = ("artifact", "artifact_chunk")
 MANY = 20_000
+SUM = sha256(b"abc").hexdigest()
 FREE = Capacity(cpu=64)
 OFFER = Offer(free=FREE, total=FREE, limit=20)
 
@@ -68,6 +73,8 @@ def everyday(story: Story) -> None:
         writer.start(starts, "s", now)
         writer.renew(refs, "s", timedelta(seconds=90), now)
         writer.append_log(refs[0], "stdout", 0, b"abc", head=1, tail=1, now=now)
+        artifact = [send_file(writer, refs[0].job_id, name, now) for name in ("f", "f", "g")][-1]
+        writer.delete_artifact(refs[0].job_id, "f")
         ends = [
             AttemptEnd(job_id=ref.job_id, fence=ref.fence, succeeded=ref.job_id % 2 > 0, cause=Cause.EXIT)
             for ref in refs
@@ -100,6 +107,9 @@ def everyday(story: Story) -> None:
         reader.attempts(ids[0])
         reader.live_attempts("w")
         reader.log(refs[0].job_id, refs[0].fence, "stdout", 0, 10)
+        reader.artifacts(refs[0].job_id, Page())
+        reader.artifact(refs[0].job_id, "g")
+        assert reader.artifact_bytes(artifact.id, 1, 2) == b"bc"
         reader.events(100, 10)
         reader.events(100, 10, EventFilter(project_id=job.project_id))
         reader.events(100, 10, EventFilter(job_ids=frozenset(ids[:5]), project_id=job.project_id))
@@ -108,6 +118,12 @@ def everyday(story: Story) -> None:
         reader.last_event()
         reader.counts(job.project_id)
         reader.demand(100)
+
+
+def send_file(writer: Writer, job_id: int, name: str, now: datetime) -> Artifact:
+    upload = writer.open_artifact(ArtifactSpec(job_id=job_id, name=name, size=3, sha256=SUM, fence=1), now)
+    writer.append_artifact(upload.id, 0, b"abc", now)
+    return writer.finish_artifact(upload.id, SUM, now)
 
 
 @pytest.fixture
@@ -150,7 +166,7 @@ def test_every_everyday_statement_has_an_index_to_go_by(
         spy = spied(lambda: everyday(full))
     finally:
         event.remove(Engine, "connect", prefer_indexes)
-    assert outside_of_lines(spy.scans(*HOT)) == []
+    assert outside_of_lines(spy.scans(*HOT, *FILES)) == []
 
 
 def outside_of_lines(scans: list[tuple[str, str]]) -> list[tuple[str, str]]:

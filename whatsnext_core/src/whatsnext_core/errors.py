@@ -43,13 +43,17 @@ class StaleFenceError(ConflictError):
     """The attempt that speaks is no longer the one that holds the job."""
 
 
-class LogOffsetError(ConflictError):
-    """Bytes of a log were sent for a place beyond its end."""
+class OffsetError(ConflictError):
+    """Bytes were sent for a place beyond the end of what is there."""
 
     def __init__(self, message: str, size: int) -> None:
         super().__init__(message)
         self.size = size
-        """The size of the log: the offset at which to go on."""
+        """How much is there: the offset at which to go on."""
+
+
+class LogOffsetError(OffsetError):
+    """Bytes of a log were sent for a place beyond its end."""
 
 
 class TemplateError(InvalidError):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.sql.dml import Delete
+from sqlalchemy.sql.dml import Delete, Update
 
 from whatsnext_storage_sql import lines
+from whatsnext_storage_sql.artifacts import GIVE_UP_OF_JOBS
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.jobstate import JobState
 from whatsnext_storage_sql.ledger import Ledger, place
@@ -29,9 +30,19 @@ from whatsnext_storage_sql.tables import (
 from whatsnext_storage_sql.transaction import Transaction
 
 _LISTING_KEYS = ("project_id", "status", "job_id")
-_BY_JOB: Sequence[Delete] = tuple(
-    delete(column.table).where(among(column, "ids"))
-    for column in (JOB.c.id, EDGE.c.child_id, LEASE.c.job_id, ATTEMPT.c.job_id, LOG_STREAM.c.job_id, LOG_CHUNK.c.job_id)
+_BY_JOB: Sequence[Delete | Update] = (
+    *(
+        delete(column.table).where(among(column, "ids"))
+        for column in (
+            JOB.c.id,
+            EDGE.c.child_id,
+            LEASE.c.job_id,
+            ATTEMPT.c.job_id,
+            LOG_STREAM.c.job_id,
+            LOG_CHUNK.c.job_id,
+        )
+    ),
+    GIVE_UP_OF_JOBS,
 )
 _EVENTS = delete(EVENT).where(among(EVENT.c.job_id, "ids"))
 _OPEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state == "open").limit(1)
@@ -58,7 +69,7 @@ def erase(
     count: bool = True,
     keep_events: bool = True,
 ) -> None:
-    """Remove jobs with their edges to parents, attempts and logs; children learn of it when the ledger spreads.
+    """Remove jobs with their edges to parents, attempts, logs and files; children learn of it when the ledger spreads.
 
     ``count`` unless their counters go with them. Events that stay are removed by ``pruning``, in their time.
     """

@@ -8,7 +8,7 @@ from sqlalchemy import Executable, bindparam, delete, func, insert, select, text
 
 from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.model import AttemptRef
-from whatsnext_core.storage import LogPart
+from whatsnext_core.storage import LogPart, unseen
 from whatsnext_storage_sql.jobs import check_exists
 from whatsnext_storage_sql.tables import ATTEMPT, LOG_CHUNK, LOG_STREAM
 from whatsnext_storage_sql.transaction import Transaction
@@ -50,13 +50,7 @@ def append_log(tx: Transaction, ref: AttemptRef, stream: str, offset: int, data:
     _check_attempt(tx, _LOCKED, ref.job_id, ref.fence)
     where = {"job": ref.job_id, "fence": ref.fence, "stream": stream}
     old = int(tx.scalar(_SIZE, **where) or 0)
-    if offset > old:
-        raise LogOffsetError(
-            f"Bytes for {stream} of attempt {ref.fence} of job {ref.job_id} were sent for offset {offset}, "
-            f"but there are {old}; go on at {old}.",
-            old,
-        )
-    new = bytes(data[old - offset :])
+    new = unseen(data, offset, old, f"{stream} of attempt {ref.fence} of job {ref.job_id}", LogOffsetError)
     if not new:
         return old
     size = old + len(new)

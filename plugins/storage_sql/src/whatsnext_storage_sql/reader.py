@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from whatsnext_core.model import Attempt, Client, Cursor, Event, Job, JobStatus, Project, ProjectStatus, Task
+from whatsnext_core.model import Artifact, Attempt, Client, Cursor, Event, Job, JobStatus, Project, ProjectStatus, Task
 from whatsnext_core.storage import EVERY_EVENT, Demand, EventFilter, JobQuery, LogPart, Page
-from whatsnext_storage_sql import clients, cursors, events, jobs, lines, logs, projects, tasks
+from whatsnext_storage_sql import artifacts, clients, cursors, events, jobs, lines, logs, projects, tasks
 from whatsnext_storage_sql.transaction import Transaction
 
 
@@ -105,3 +105,15 @@ class SQLReader:
     def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
         """Return a piece of a stream of an attempt."""
         return logs.log(self._tx, job_id, fence, stream, offset, limit)
+
+    def artifacts(self, job_id: int, page: Page) -> Sequence[Artifact]:
+        """Return the files of a job by name."""
+        return artifacts.artifacts(self._tx, job_id, page)
+
+    def artifact(self, job_id: int, name: str) -> Artifact:
+        """Return the file of a name."""
+        return artifacts.artifact(self._tx, job_id, name)
+
+    def artifact_bytes(self, upload_id: int, offset: int, limit: int) -> bytes:
+        """Return a piece of a file."""
+        return artifacts.artifact_bytes(self._tx, upload_id, offset, limit)

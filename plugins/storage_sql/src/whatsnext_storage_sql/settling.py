@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, func, select
 
 from whatsnext_core.states import LEASE_LAPSED
 from whatsnext_core.storage import SUBMISSION_LASTS, Settled
+from whatsnext_storage_sql import artifacts
 from whatsnext_storage_sql.admitting import advance_batches, batch_is_due
 from whatsnext_storage_sql.attempts import Holds
 from whatsnext_storage_sql.attending import attendance
@@ -60,6 +61,8 @@ def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
         times.append(max(first_lapse, earliest))
     if (first_end := tx.scalar(_FIRST_END)) is not None:
         times.append(first_end)
+    if (expires := tx.scalar(artifacts.EXPIRES)) is not None:
+        times.append(expires)
     if (opened := tx.scalar(_OPENED)) is not None:
         times.append(opened + SUBMISSION_LASTS)
     return Settled(steps=steps, more=False, next_at=min(times, default=None))
@@ -72,6 +75,7 @@ def _is_due(tx: Transaction, now: datetime) -> bool:
         or batch_is_due(tx, now)
         or reclassing_is_due(tx)
         or clearing_is_due(tx)
+        or artifacts.clearing_is_due(tx, now)
     )
 
 
@@ -146,4 +150,4 @@ def _go_on(tx: Transaction, row: Row[Any], now: datetime, limit: int) -> int:
 
 
 _Stage: TypeAlias = Callable[[Transaction, datetime, int], int]
-_STAGES: Sequence[_Stage] = (_wake, _ripple, advance_batches, reclass, clear)
+_STAGES: Sequence[_Stage] = (_wake, _ripple, advance_batches, reclass, clear, artifacts.clear_artifacts)

@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from whatsnext_core.model import (
+    Artifact,
+    ArtifactSpec,
+    ArtifactUpload,
     Assignment,
     AttemptEnd,
     AttemptRef,
@@ -26,6 +29,7 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.storage import ClaimRequest, Renewal, Settled
 from whatsnext_storage_sql import (
+    artifacts,
     attending,
     claiming,
     clients,
@@ -197,6 +201,28 @@ class SQLWriter(SQLReader):
     def release_cursor(self, name: str, holder: str) -> None:
         """Give a cursor back."""
         cursors.release_cursor(self._tx, name, holder)
+
+    # -- artifacts -----------------------------------------------------------------------------------------------------
+
+    def open_artifact(self, spec: ArtifactSpec, now: datetime) -> ArtifactUpload:
+        """Begin to take in a file, or go on with one."""
+        return artifacts.open_artifact(self._tx, spec, now)
+
+    def append_artifact(self, upload_id: int, offset: int, data: bytes, now: datetime) -> int:
+        """Append bytes to a file and return how many there are."""
+        return artifacts.append_artifact(self._tx, upload_id, offset, data, now)
+
+    def finish_artifact(self, upload_id: int, sha256: str, now: datetime) -> Artifact:
+        """Show a file that is whole."""
+        return artifacts.finish_artifact(self._tx, upload_id, sha256, now)
+
+    def discard_artifact(self, upload_id: int) -> None:
+        """Give up a file that is being sent."""
+        artifacts.discard_artifact(self._tx, upload_id)
+
+    def delete_artifact(self, job_id: int, name: str) -> None:
+        """Delete a file."""
+        artifacts.delete_artifact(self._tx, job_id, name)
 
     # -- housekeeping --------------------------------------------------------------------------------------------------
 

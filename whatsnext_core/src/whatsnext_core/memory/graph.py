@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
+from whatsnext_core.memory.artifacts import give_up_all
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Edge, Ready, Row
 from whatsnext_core.model import Condition, EventKind, JobStatus, event_data
@@ -112,7 +113,7 @@ def _tell(state: State, parent: int, child: int, now: datetime) -> None:
 
 
 def erase(state: State, row: Row, *, tell_children: bool) -> None:
-    """Remove a job with its edges to parents, its attempts and logs; its children learn of it by ``spread``."""
+    """Remove a job with its edges to parents, its attempts, logs and files; its children learn of it by ``spread``."""
     job = row.job
     state.ready.drop(job.id)
     for parent in job.depends:
@@ -120,6 +121,7 @@ def erase(state: State, row: Row, *, tell_children: bool) -> None:
     for fence in range(1, job.attempt + 1):
         state.attempts.drop((job.id, fence))
         state.logs.drop((job.id, fence))
+    give_up_all(state, job.id)
     state.jobs.drop(job.id)
     state.ripples.drop(job.id)
     if tell_children and state.edges.children.keys(job.id):

@@ -11,11 +11,13 @@ from math import inf
 from typing import TypeVar
 
 from whatsnext_core.errors import NotFoundError
+from whatsnext_core.memory import artifacts
 from whatsnext_core.memory.cursors import last_event
 from whatsnext_core.memory.logs import read_log
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Row, Stage
 from whatsnext_core.model import (
+    Artifact,
     Attempt,
     Client,
     Cursor,
@@ -199,6 +201,18 @@ class MemoryReader:
     def log(self, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:
         """Return a piece of a stream of an attempt."""
         return read_log(self._state, job_id, fence, stream, offset, limit)
+
+    def artifacts(self, job_id: int, page: Page) -> Sequence[Artifact]:
+        """Return the files of a job by name."""
+        return _cut(artifacts.artifacts(self._state, job_id), page)
+
+    def artifact(self, job_id: int, name: str) -> Artifact:
+        """Return the file of a name."""
+        return artifacts.artifact(self._state, job_id, name)
+
+    def artifact_bytes(self, upload_id: int, offset: int, limit: int) -> bytes:
+        """Return a piece of a file."""
+        return artifacts.artifact_bytes(self._state, upload_id, offset, limit)
 
 
 def _cut(items: Iterable[T], page: Page) -> list[T]:

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import evolve
 
 from whatsnext_core import attendance
+from whatsnext_core.memory.artifacts import clear_next
 from whatsnext_core.memory.attempts import lose
 from whatsnext_core.memory.graph import erase, place, spread
 from whatsnext_core.memory.state import State
@@ -41,6 +42,7 @@ def settle(state: State, now: datetime, limit: int) -> Settled:
     earliest = _earliest_lapse(state, now)
     times = [max(lapses, earliest) for lapses, *_ in state.attempts.leases.keys[:1]]
     times += [ends for ends, _ in state.jobs.back_offs.keys[:1]]
+    times += [expires for expires, _ in state.uploads.due.keys[:1]]
     times += [state.submissions[number].opened_at + SUBMISSION_LASTS for number in state.submissions]
     return Settled(steps=steps, more=False, next_at=min(times, default=None))
 
@@ -65,6 +67,9 @@ def _next_piece(state: State, now: datetime) -> Callable[[], object] | None:
             return piece
     for project_id in state.cleared:
         return partial(_clear, state, project_id)
+    for expires, number in state.uploads.due.keys[:1]:
+        if expires <= now:
+            return partial(clear_next, state, number)
     return None
 
 

@@ -25,6 +25,7 @@ from whatsnext_core.memory.tables import (
     Stage,
     Submission,
     Tasks,
+    Uploads,
 )
 from whatsnext_core.model import Client, Cursor, Event, EventKind, Job, JobStatus, Project, Task
 from whatsnext_core.model.limits import shorten
@@ -56,6 +57,7 @@ class State:
         """By client."""
         self.logs = Table[tuple[int, int], Mapping[str, Log]](self.journal)
         """By attempt, then stream."""
+        self.uploads = Uploads(self.journal)
         self.events = Events(self.journal)
         self.cursors = Table[str, Cursor](self.journal)
         """By name."""

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 
 from attrs import field, frozen
 
 from whatsnext_core.dependencies import Counts, Fate
 from whatsnext_core.memory.journal import Groups, Journal, Ordered, Table
-from whatsnext_core.model import Attempt, Condition, Event, Job, JobStatus, Project, Requirement, Task
+from whatsnext_core.model import (
+    Artifact,
+    ArtifactSpec,
+    Attempt,
+    Condition,
+    Event,
+    Job,
+    JobStatus,
+    Project,
+    Requirement,
+    Task,
+)
 from whatsnext_core.scheduling import ReadyJob
+
+GONE = datetime.fromtimestamp(0, UTC)
+"""When files that nobody wants were to be cleared away: before any other."""
 
 
 @frozen
@@ -88,6 +102,22 @@ class Log:
     """Bytes received, those dropped included."""
     chunks: tuple[tuple[int, bytes], ...] = field(default=())
     """Offset and bytes of each chunk that is kept, ascending."""
+
+
+@frozen
+class Upload:
+    """A file of a job, whole or not."""
+
+    spec: ArtifactSpec
+    """What was said of it when it was begun."""
+    expires_at: datetime | None
+    """When it is cleared away; None once it is whole and seen, ``GONE`` once nobody wants it."""
+    received: int = 0
+    """Bytes that came."""
+    chunks: tuple[bytes, ...] = field(default=())
+    """The bytes, as they came."""
+    artifact: Artifact | None = None
+    """What is seen of it."""
 
 
 class Projects(Table[int, Project]):
@@ -221,6 +251,29 @@ def _request(attempt: Attempt | None) -> tuple[str, int] | None:
     if attempt is None or attempt.session_id is None or attempt.request is None:
         return None
     return attempt.session_id, attempt.request
+
+
+class Uploads(Table[int, Upload]):
+    """Files by number, by job, and by job and name; and when those are cleared away that are not seen."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self.of_job = Groups[int, int]()
+        self.by_name: dict[tuple[int, str], int] = {}
+        self.due = Ordered[tuple[datetime, int]]()
+
+    def _moved(self, key: int, old: Upload | None, new: Upload | None) -> None:
+        self.of_job.move(key, old.spec.job_id if old else None, new.spec.job_id if new else None)
+        if old is not None and old.artifact is not None:
+            del self.by_name[old.spec.job_id, old.spec.name]
+        if new is not None and new.artifact is not None:
+            self.by_name[new.spec.job_id, new.spec.name] = key
+        ended, ends = old.expires_at if old else None, new.expires_at if new else None
+        if ended != ends:
+            if ended is not None:
+                self.due.remove((ended, key))
+            if ends is not None:
+                self.due.add((ends, key))
 
 
 class Events(Table[int, Event]):

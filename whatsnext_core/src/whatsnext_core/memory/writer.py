@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from whatsnext_core.memory import attempts, clients, cursors, jobs, logs, projects, settling, submitting
+from whatsnext_core.memory import artifacts, attempts, clients, cursors, jobs, logs, projects, settling, submitting
 from whatsnext_core.memory.reader import MemoryReader
 from whatsnext_core.model import (
+    Artifact,
+    ArtifactSpec,
+    ArtifactUpload,
     Assignment,
     AttemptEnd,
     AttemptRef,
@@ -184,6 +187,26 @@ class MemoryWriter(MemoryReader):
     def release_cursor(self, name: str, holder: str) -> None:
         """Give a cursor back."""
         cursors.release_cursor(self._state, name, holder)
+
+    def open_artifact(self, spec: ArtifactSpec, now: datetime) -> ArtifactUpload:
+        """Begin to take in a file, or go on with one."""
+        return artifacts.open_artifact(self._state, spec, now)
+
+    def append_artifact(self, upload_id: int, offset: int, data: bytes, now: datetime) -> int:
+        """Append bytes to a file and return how many there are."""
+        return artifacts.append_artifact(self._state, upload_id, offset, data, now)
+
+    def finish_artifact(self, upload_id: int, sha256: str, now: datetime) -> Artifact:
+        """Show a file that is whole."""
+        return artifacts.finish_artifact(self._state, upload_id, sha256, now)
+
+    def discard_artifact(self, upload_id: int) -> None:
+        """Give up a file that is being sent."""
+        artifacts.discard_artifact(self._state, upload_id)
+
+    def delete_artifact(self, job_id: int, name: str) -> None:
+        """Delete a file."""
+        artifacts.delete_artifact(self._state, job_id, name)
 
     def settle(self, now: datetime, limit: int) -> Settled:
         """Do up to ``limit`` small pieces of what is due."""

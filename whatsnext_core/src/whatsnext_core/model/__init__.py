@@ -1,5 +1,6 @@
 """The things that WhatsNext keeps: projects, tasks, jobs, clients and attempts, as immutable values."""
 
+from whatsnext_core.model.artifact import Artifact, ArtifactSpec, ArtifactUpload
 from whatsnext_core.model.attempt import Assignment, Attempt, AttemptEnd, AttemptRef, AttemptStart, EndOutcome
 from whatsnext_core.model.client import Allocation, Capacity, Client, ClientChanges, ClientSpec, Device, Share
 from whatsnext_core.model.cursor import Cursor
@@ -13,6 +14,9 @@ from whatsnext_core.model.task import Task, TaskSpec
 
 __all__ = [
     "Allocation",
+    "Artifact",
+    "ArtifactSpec",
+    "ArtifactUpload",
     "Assignment",
     "Attempt",
     "AttemptEnd",

@@ -1,12 +1,14 @@
 """The contract between the server and the database that keeps its state."""
 
-from whatsnext_core.storage.claims import SUBMISSION_LASTS, ClaimRequest, Renewal, Settled
+from whatsnext_core.storage.appending import unseen
+from whatsnext_core.storage.claims import SUBMISSION_LASTS, UPLOAD_LASTS, ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.protocol import Reader, Storage, Writer
 from whatsnext_core.storage.queries import EVERY_EVENT, Demand, EventFilter, JobOrder, JobQuery, LogPart, Page
 
 __all__ = [
     "EVERY_EVENT",
     "SUBMISSION_LASTS",
+    "UPLOAD_LASTS",
     "ClaimRequest",
     "Demand",
     "EventFilter",
@@ -19,4 +21,5 @@ __all__ = [
     "Settled",
     "Storage",
     "Writer",
+    "unseen",
 ]

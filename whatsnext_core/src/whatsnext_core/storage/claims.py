@@ -11,6 +11,9 @@ from whatsnext_core.scheduling import Offer
 SUBMISSION_LASTS = timedelta(days=1)
 """How long a batch may stay unpublished before it is taken for abandoned."""
 
+UPLOAD_LASTS = timedelta(days=1)
+"""How long after its last bytes a file that is not whole yet is kept."""
+
 
 @frozen(kw_only=True)
 class ClaimRequest:

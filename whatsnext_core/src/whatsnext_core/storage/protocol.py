@@ -29,6 +29,9 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from whatsnext_core.model import (
+    Artifact,
+    ArtifactSpec,
+    ArtifactUpload,
     Assignment,
     Attempt,
     AttemptEnd,
@@ -133,6 +136,21 @@ class Reader(EventReader, Protocol):
         """
         ...
 
+    def artifacts(self, job_id: int, page: Page) -> Sequence[Artifact]:
+        """Return the files of a job, by the characters' codes of their names; NotFoundError if no job."""
+        ...
+
+    def artifact(self, job_id: int, name: str) -> Artifact:
+        """Return the file of that name; NotFoundError if the job has none, or there is no job."""
+        ...
+
+    def artifact_bytes(self, upload_id: int, offset: int, limit: int) -> bytes:
+        """Return up to ``limit`` bytes of a file from ``offset``, empty at its end; it need not be whole yet.
+
+        NotFoundError if there is none of that number, or another file took its place.
+        """
+        ...
+
 
 class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
     """A transaction that may write. What it did is kept when its ``with`` block ends well, and undone otherwise."""
@@ -204,7 +222,7 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         ...
 
     def delete_jobs(self, job_ids: Sequence[int], now: datetime) -> int:
-        """Delete jobs with their attempts and logs and return how many there were; unknown ones are passed over."""
+        """Delete jobs with all that is theirs and return how many there were; unknown ones are passed over."""
         ...
 
     def clear_queue(self, project_id: int, now: datetime, limit: int) -> int:
@@ -316,6 +334,46 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         """
         ...
 
+    # -- artifacts -----------------------------------------------------------------------------------------------------
+
+    def open_artifact(self, spec: ArtifactSpec, now: datetime) -> ArtifactUpload:
+        """Begin to take in a file.
+
+        If size and checksum are given, and one of the same job, name, size, checksum and fence is being sent already,
+        it goes on with that one, the oldest of several. Nobody sees the file before ``finish_artifact``; ``settle``
+        clears away what was not finished ``UPLOAD_LASTS`` after its last bytes.
+
+        NotFoundError if no job, or it has no such attempt; StaleFenceError if that attempt is lost, or is not the
+        newest one of the job any more.
+        """
+        ...
+
+    def append_artifact(self, upload_id: int, offset: int, data: bytes, now: datetime) -> int:
+        """Append bytes to a file at ``offset`` and return how many there are now; the caller gives a MiB at most.
+
+        Bytes that are there already are skipped, so a repeat is safe; an offset beyond the end is an OffsetError that
+        carries the right one. NotFoundError if no such file is being sent, TooLargeError if it gets larger than it
+        was said to be, StaleFenceError as for ``open_artifact``.
+        """
+        ...
+
+    def finish_artifact(self, upload_id: int, sha256: str, now: datetime) -> Artifact:
+        """Show a file that is whole, in the place of an older one of its name, whose bytes ``settle`` clears away.
+
+        ``sha256`` is what the caller found its bytes to have: it has read them, outside of this transaction.
+        InvalidError, and the file is kept as it is, if that or its size is not what was said when it was begun.
+        NotFoundError and StaleFenceError as for ``append_artifact``.
+        """
+        ...
+
+    def discard_artifact(self, upload_id: int) -> None:
+        """Give up a file that is being sent, if it still is; ``settle`` clears its bytes away in small steps."""
+        ...
+
+    def delete_artifact(self, job_id: int, name: str) -> None:
+        """Delete a file; NotFoundError as for ``artifact``. ``settle`` clears its bytes away in small steps."""
+        ...
+
     # -- housekeeping --------------------------------------------------------------------------------------------------
 
     def attend(self, now: datetime, *, gap: timedelta, grace: timedelta) -> timedelta | None:
@@ -330,12 +388,12 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         """Do up to ``limit`` small pieces of what is due.
 
         Lapsed leases (``states.after_loss``), ended back-offs, published batches that go into the queue, large graphs
-        whose fate is being passed on, and what was deleted or discarded.
+        whose fate is being passed on, and what was deleted, replaced, discarded or abandoned.
         """
         ...
 
     def prune(self, before: datetime, limit: int) -> int:
-        """Delete up to ``limit`` jobs that ended before a time, those that ended first, with attempts, logs and events.
+        """Delete up to ``limit`` jobs that ended before a time, the earliest first, with all that is theirs.
 
         A job on which a PENDING or BLOCKED job depends (or an unpublished one) stays. Events from before that time of
         jobs that are gone go too. Returns how many jobs there were; no event tells of it.

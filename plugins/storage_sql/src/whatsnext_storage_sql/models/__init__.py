@@ -4,6 +4,7 @@ The narrow tables beside ``Job`` (``Ready``, ``Listing``, ``Lease``, counters) a
 read them as you like, but write through ``whatsnext_core.storage``.
 """
 
+from whatsnext_storage_sql.models.artifact import Artifact, ArtifactChunk
 from whatsnext_storage_sql.models.attempt import Attempt, Client, Lease, LogChunk, LogStream, Reservation
 from whatsnext_storage_sql.models.base import Base
 from whatsnext_storage_sql.models.job import Edge, Job
@@ -12,6 +13,8 @@ from whatsnext_storage_sql.models.queue import Counter, Delayed, Event, EventCur
 from whatsnext_storage_sql.models.work import Attendance, Reclassing, Ripple, SequenceValue, Submission
 
 __all__ = [
+    "Artifact",
+    "ArtifactChunk",
     "Attempt",
     "Attendance",
     "Base",

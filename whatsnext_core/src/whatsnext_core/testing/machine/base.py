@@ -34,6 +34,8 @@ class SideBySide(RuleBasedStateMachine):
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.submissions: dict[int, int] = {}
         """The open submissions: their numbers in the model and in the subject."""
+        self.uploads: list[tuple[int, int]] = []
+        """The files that were begun: their numbers in the model and in the subject, the newest first."""
         self.numbers = dict.fromkeys(("s1", "s2"), 0)
         """The last request of each session."""
 

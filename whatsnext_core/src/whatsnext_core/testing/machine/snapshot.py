@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve
 
-from whatsnext_core.model import Assignment, Capacity, EndOutcome
+from whatsnext_core.model import Artifact, ArtifactUpload, Assignment, Capacity, EndOutcome
 from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import ClaimRequest, JobOrder, JobQuery, Page, Reader, Settled, Storage, Writer
 
@@ -55,11 +55,20 @@ def _read(reader: Reader) -> dict[str, Any]:
             for job_id, found in attempts.items()
             for attempt in found
         },
+        "artifacts": {job.id: _files(reader, job.id) for job in oldest},
         "clients": clients,
         "live": {client.id: list(reader.live_attempts(client.id)) for client in clients},
         "events": dict(events),
         "events ascend": numbers == sorted(set(numbers)),
     }
+
+
+def _files(reader: Reader, job_id: int) -> list[tuple[Artifact, bytes]]:
+    """Return the files of a job with their bytes, but for their numbers, which a backend may count its own way."""
+    return [
+        (evolve(found, id=0), reader.artifact_bytes(found.id, 0, found.size + 1))
+        for found in reader.artifacts(job_id, EVERYTHING)
+    ]
 
 
 class _LookedError(Exception):
@@ -92,6 +101,8 @@ def comparable(answer: Any) -> Any:
             return evolve(answer, reason="why" if answer.reason else "")
         case Settled():
             return answer.more, answer.next_at
+        case Artifact() | ArtifactUpload():
+            return evolve(answer, id=0)
         case str() | bytes():
             return answer
         case Sequence():

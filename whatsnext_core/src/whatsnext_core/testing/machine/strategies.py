@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from hypothesis import strategies as st
@@ -41,6 +42,9 @@ def parameters(parents: Collection[int]) -> st.SearchStrategy[dict[str, Any]]:
     asking = [{"x": [{"$result": {"job": parent, **path}}]} for parent in parents for path in ({}, {"path": "n"})]
     return PARAMETERS | st.sampled_from(asking) if asking else PARAMETERS
 
+
+SUMS = {text: sha256(text.encode()).hexdigest() for text in ("a", "ab")}
+"""The checksums that files are said to have."""
 
 REQUIREMENTS = st.sampled_from(
     [

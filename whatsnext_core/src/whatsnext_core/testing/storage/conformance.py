@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whatsnext_core.testing.storage.artifacts import ArtifactScenarios
 from whatsnext_core.testing.storage.attempts import AttemptScenarios
 from whatsnext_core.testing.storage.changing import ChangeScenarios
 from whatsnext_core.testing.storage.claiming import ClaimScenarios
@@ -26,6 +27,7 @@ class StorageConformance(
     ReadingScenarios,
     ResultScenarios,
     FollowingScenarios,
+    ArtifactScenarios,
     HousekeepingScenarios,
 ):
     """What every storage backend does, scenario by scenario.

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from whatsnext_core.errors import TransientStorageError
 from whatsnext_core.model import (
+    Artifact,
+    ArtifactSpec,
+    ArtifactUpload,
     Assignment,
     Attempt,
     AttemptEnd,
@@ -35,7 +39,7 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.scheduling import Offer
-from whatsnext_core.storage import ClaimRequest, JobQuery, LogPart, Reader, Renewal, Settled, Storage, Writer
+from whatsnext_core.storage import ClaimRequest, JobQuery, LogPart, Page, Reader, Renewal, Settled, Storage, Writer
 
 T = TypeVar("T")
 START = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -235,6 +239,38 @@ class Story:
     def log(self, ref: AttemptRef, offset: int = 0, limit: int = 1_000, stream: str = "stdout") -> LogPart:
         """Read from a log."""
         return self.read(lambda reader: reader.log(ref.job_id, ref.fence, stream, offset, limit))
+
+    def open_upload(self, job_id: int, name: str, **said: Any) -> ArtifactUpload:
+        """Begin to send a file."""
+        spec = ArtifactSpec(job_id=job_id, name=name, **said)
+        return self.write(lambda writer: writer.open_artifact(spec, self.now))
+
+    def send(self, upload_id: int, offset: int, data: bytes) -> int:
+        """Send a piece of a file."""
+        return self.write(lambda writer: writer.append_artifact(upload_id, offset, data, self.now))
+
+    def show(self, upload_id: int, content: bytes) -> Artifact:
+        """Finish a file that has this content."""
+        found = sha256(content).hexdigest()
+        return self.write(lambda writer: writer.finish_artifact(upload_id, found, self.now))
+
+    def upload(self, job_id: int, name: str, content: bytes, **said: Any) -> Artifact:
+        """Send a whole file, in one piece."""
+        upload = self.open_upload(job_id, name, **said)
+        self.send(upload.id, 0, content)
+        return self.show(upload.id, content)
+
+    def file(self, job_id: int, name: str) -> Artifact:
+        """Return a file of a job."""
+        return self.read(lambda reader: reader.artifact(job_id, name))
+
+    def files(self, job_id: int) -> list[Artifact]:
+        """Return the files of a job."""
+        return list(self.read(lambda reader: reader.artifacts(job_id, Page())))
+
+    def bytes_of(self, artifact: Artifact) -> bytes:
+        """Return what is in a file."""
+        return self.read(lambda reader: reader.artifact_bytes(artifact.id, 0, artifact.size + 1))
 
     def open(self, task: Task) -> int:
         """Open a submission in the project of a task."""

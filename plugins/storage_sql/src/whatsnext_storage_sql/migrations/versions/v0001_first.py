@@ -15,7 +15,7 @@ revision = "0001"
 down_revision = None
 
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-CLIENT_ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+BY_CODE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 TABLES = (
     "project",
@@ -36,6 +36,8 @@ TABLES = (
     "reservation",
     "log_stream",
     "log_chunk",
+    "artifact",
+    "artifact_chunk",
     "sequence_value",
     "submission",
     "ripple",
@@ -53,6 +55,7 @@ def upgrade() -> None:
     _create_queue()
     create_events()
     _create_clients()
+    _create_artifacts()
     _create_work()
 
 
@@ -262,7 +265,7 @@ def _create_clients() -> None:
     """Create what belongs to clients and their attempts."""
     op.create_table(
         "client",
-        sa.Column("id", CLIENT_ID, nullable=False),
+        sa.Column("id", BY_CODE, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("entity", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
@@ -342,6 +345,38 @@ def _create_clients() -> None:
         sa.Column("size", NUMBER, nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("job_id", "fence", "stream", "offset", name="pk_log_chunk"),
+    )
+
+
+def _create_artifacts() -> None:
+    """Create what keeps the files of jobs."""
+    op.create_table(
+        "artifact",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("job_id", NUMBER, nullable=False),
+        sa.Column("name", BY_CODE, nullable=False),
+        sa.Column("fence", NUMBER, nullable=True),
+        sa.Column("size", NUMBER, nullable=True),
+        sa.Column("sha256", sa.Text(), nullable=True),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("received", NUMBER, server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_artifact"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_artifact_job_id", "artifact", ["job_id"], unique=False)
+    op.create_index("ix_artifact_expires_at", "artifact", ["expires_at"], unique=False)
+    seen = sa.text("expires_at IS NULL")
+    op.create_index(
+        "ix_artifact_seen", "artifact", ["job_id", "name"], unique=True, sqlite_where=seen, postgresql_where=seen
+    )
+    op.create_table(
+        "artifact_chunk",
+        sa.Column("artifact_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("offset", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("artifact_id", "offset", name="pk_artifact_chunk"),
     )
 
 
