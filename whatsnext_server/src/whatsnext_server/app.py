@@ -87,8 +87,11 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
-                allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
-                allow_headers=["X-API-Key", "Content-Type", "Last-Event-ID"],
+                allow_methods=["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"],
+                allow_headers=[
+                    *("X-API-Key", "Content-Type", "Last-Event-ID"),
+                    *("Range", "If-Match", "If-None-Match", "If-Range"),
+                ],
                 expose_headers=[
                     "X-Log-Size",
                     "X-Log-Offset",
@@ -97,13 +100,21 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
                     "X-Events-After",
                     "X-Events-Complete",
                     "Retry-After",
+                    *("ETag", "Accept-Ranges", "Content-Range", "Content-Disposition"),
                 ],
             )
         )
     found.append(Middleware(ForeignPages, settings.cors_origins))
     if doorkeeper.is_needed or settings.rate_limit_per_minute:
         found.append(Middleware(Guard, doorkeeper, settings.rate_limit_per_minute))
-    found.append(Middleware(BodyLimit, settings.max_request_bytes, settings.max_batch_bytes))
+    found.append(
+        Middleware(
+            BodyLimit,
+            max_request_bytes=settings.max_request_bytes,
+            max_batch_bytes=settings.max_batch_bytes,
+            max_artifact_bytes=settings.max_artifact_bytes,
+        )
+    )
     found.append(Middleware(errors.LastResort))
     return found
 

@@ -11,26 +11,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from whatsnext_server.answers import Answer
 
 BATCH: Final = re.compile(r"/projects/[^/]+/jobs/batch/?")
-"""The path whose bodies may be larger."""
+ARTIFACT: Final = re.compile(r"/jobs/[^/]+/artifacts/.+")
+"""The paths whose bodies may be larger."""
+_SPLIT: Final = "Split it, or put large data in files."
+_HINTS: Final = {"max_artifact_bytes": "Keep such a file elsewhere, and only its path or URL with the job."}
 
 
 class BodyLimit:
     """Refuses a body with 413 as soon as it is known to be too large."""
 
-    def __init__(self, app: ASGIApp, max_request_bytes: int, max_batch_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_request_bytes: int, max_batch_bytes: int, max_artifact_bytes: int) -> None:
         self._app = app
-        self._limits = {"max_request_bytes": max_request_bytes, "max_batch_bytes": max_batch_bytes}
+        self._limits = {
+            "max_request_bytes": max_request_bytes,
+            "max_batch_bytes": max_batch_bytes,
+            "max_artifact_bytes": max_artifact_bytes,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        setting = "max_batch_bytes" if BATCH.fullmatch(scope["path"]) else "max_request_bytes"
+        setting = self._setting(scope["path"])
         limit = self._limits[setting]
         detail = (
             f"The body has more than {limit} bytes, the most that the server takes here ({setting}); nothing was "
-            f"written. Split it, or put large data in files."
+            f"written. {_HINTS.get(setting, _SPLIT)}"
         )
         if _declared(scope) > limit:
             await Answer({"detail": detail}, 413, {"Connection": "close"})(scope, receive, send)
@@ -46,6 +53,14 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+    def _setting(self, path: str) -> str:
+        """Return the name of the limit for what is sent to a path."""
+        if BATCH.fullmatch(path):
+            return "max_batch_bytes"
+        if ARTIFACT.fullmatch(path) and self._limits["max_artifact_bytes"]:
+            return "max_artifact_bytes"
+        return "max_request_bytes"
 
 
 def _declared(scope: Scope) -> int:

@@ -96,6 +96,8 @@ class ServerSettings:
     """Bytes of a request's body, at most; log chunks and sync requests included."""
     max_batch_bytes: int = field(default=256 * MIB, validator=_between(1024, 2**40))
     """Bytes of the body of a batch of jobs, at most."""
+    max_artifact_bytes: int = field(default=1024 * MIB, validator=_between(0, 2**50))
+    """Bytes of one artifact, at most; 0 takes none."""
     lease_seconds: float = field(default=90.0, validator=_between(1, 86_400))
     """Seconds after which a job of a silent worker returns to the queue."""
     renew_seconds: float = field(default=20.0, validator=_between(0.1, 3600))

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from whatsnext_core.errors import (
     ConflictError,
     InvalidError,
-    LogOffsetError,
     NotFoundError,
+    OffsetError,
     StorageError,
     TooLargeError,
     WhatsNextError,
@@ -89,7 +89,7 @@ async def _domain(request: Request, error: Exception) -> Response:
     status = status_of(error)
     content: dict[str, Any] = {"detail": str(error)}
     headers: dict[str, str] = {}
-    if isinstance(error, LogOffsetError):
+    if isinstance(error, OffsetError):
         content["size"] = error.size
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
@@ -136,6 +136,8 @@ class LastResort:
 
         try:
             await self._app(scope, receive, note)
+        except ClientDisconnect:
+            _log.debug("%s %s: whoever sent it went away", scope["method"], scope["path"])
         except Exception:
             if scope["type"] != "http" or started:
                 raise

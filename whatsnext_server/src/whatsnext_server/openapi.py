@@ -34,10 +34,11 @@ TAGS: Final = [
     {"name": "queue", "description": "Fetching from a project's queue, clearing it, submitting many jobs at once."},
     {"name": "logs", "description": "What attempts write."},
     {"name": "events", "description": "Every change of a job, as a list or as it happens."},
+    {"name": "artifacts", "description": "Files that jobs make, kept by name for people and for later jobs."},
     {"name": "clients", "description": "Workers, and how they stay in touch."},
     {"name": "health", "description": "Whether server and database are there."},
 ]
-METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
+METHODS: Final = frozenset({"get", "head", "put", "post", "delete", "patch"})
 SECURITY: Final = "ApiKey"
 
 

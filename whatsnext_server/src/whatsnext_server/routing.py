@@ -27,7 +27,15 @@ PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
     ),
     404: ("Something that was named does not exist.", "Project with id 999 not found."),
     409: ("The present state forbids it.", "A project named 'digits' exists already."),
+    412: (
+        "It is not what was asked for any more.",
+        "Artifact 'model.pt' of job 17 has the ETag ... now; fetch it anew.",
+    ),
     413: ("The body, or a value in it, is too large.", "The body has more than 4194304 bytes, the most that ..."),
+    416: (
+        "The range lies behind the end.",
+        "Artifact 'model.pt' of job 17 has 5 bytes; the range 'bytes=9-' has none.",
+    ),
     429: ("Too many requests from one key or address.", "More than 600 requests in a minute; try again in 12 seconds."),
     503: ("The server cannot do it now.", "The database cannot be reached; try again in a second."),
 }

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from whatsnext_core.storage import Reader, Storage
 from whatsnext_server.answers import Encoded, encode
+from whatsnext_server.checksums import Checksums
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.errors import BusyError
 from whatsnext_server.feed import Feed
@@ -48,6 +49,8 @@ class Services:
         """The one thread that writes."""
         self.housekeeper = Housekeeper(settings, self.writer, self.room)
         """What the server does by itself."""
+        self.checksums = Checksums()
+        """The checksums of files that are being sent."""
         self._reading = 0
         self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whatsnext-reader")
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="whatsnext-worker")

@@ -1,6 +1,6 @@
 """All routers together."""
 
-from whatsnext_server.routers import clients, demand, events, health, jobs, logs, projects, queue, tasks
+from whatsnext_server.routers import artifacts, clients, demand, events, health, jobs, logs, projects, queue, tasks
 
 ALL = (
     clients.router,
@@ -11,6 +11,7 @@ ALL = (
     projects.router,
     tasks.router,
     demand.router,
+    artifacts.router,
     health.router,
 )
 """All routers, those that are called most often first."""

@@ -1,5 +1,6 @@
 """The Pydantic schemas of requests and answers; fields are described where the model defines them."""
 
+from whatsnext_server.schemas.artifacts import ArtifactDocument, UploadState
 from whatsnext_server.schemas.clients import ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer, SyncBody
 from whatsnext_server.schemas.common import Acknowledgement, Deleted, LogProblem, Message, Problem
 from whatsnext_server.schemas.events import EventDocument
@@ -23,6 +24,7 @@ from whatsnext_server.schemas.tasks import NewTask, Retry, TaskDocument, TaskUpd
 
 __all__ = [
     "Acknowledgement",
+    "ArtifactDocument",
     "AttemptDocument",
     "Batch",
     "BatchDependency",
@@ -55,4 +57,5 @@ __all__ = [
     "SyncBody",
     "TaskDocument",
     "TaskUpdate",
+    "UploadState",
 ]

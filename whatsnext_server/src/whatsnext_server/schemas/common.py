@@ -40,10 +40,10 @@ class Problem(Schema):
 
 
 class LogProblem(Problem):
-    """Why bytes of a log were refused."""
+    """Why bytes of a log or an artifact were refused."""
 
     size: int | None = None
-    """The offset at which to go on, if the one given lies beyond the end of the log."""
+    """The offset at which to go on, if the one given lies beyond the end of what is there."""
 
 
 class Message(Schema):

@@ -11,6 +11,7 @@ from attrs import evolve
 from whatsnext_core.converters import to_json
 from whatsnext_core.model import (
     Allocation,
+    Artifact,
     Assignment,
     Attempt,
     AttemptEnd,
@@ -115,8 +116,20 @@ _SYNC_ANSWER = SyncResponse(
     outcomes=(EndOutcome(job_id=16, fence=1, accepted=True, status=JobStatus.COMPLETED),),
 )
 
+_ARTIFACT = Artifact(
+    id=1,
+    job_id=16,
+    name="plots/loss.png",
+    size=12_345,
+    sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    content_type="image/png",
+    fence=1,
+    created_at=NOON,
+)
+
 EXAMPLES: Final[Mapping[str, Any]] = {
     "Acknowledgement": {"status": "ok"},
+    "Artifact": to_json(_ARTIFACT),
     "Attempt": to_json(_ATTEMPT),
     "BatchResult": {"created": 2, "job_ids": [17, 18]},
     "ClientDocument": client_document(_CLIENT.register(None, NOON)),
@@ -158,6 +171,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "SyncResponse": to_json(_SYNC_ANSWER),
     "TaskDocument": task_document(_TASK),
     "TaskUpdate": {"required_cpu": 4},
+    "UploadState": {"size": 12_345, "artifact": to_json(_ARTIFACT)},
 }
 """The examples, by the name of the schema in the description of the API."""
 

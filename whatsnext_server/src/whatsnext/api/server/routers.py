@@ -1,5 +1,5 @@
 """The routers: one for each group of endpoints, with their full paths."""
 
-from whatsnext_server.routers import ALL, clients, health, jobs, logs, projects, queue, tasks
+from whatsnext_server.routers import ALL, artifacts, clients, health, jobs, logs, projects, queue, tasks
 
-__all__ = ["ALL", "clients", "health", "jobs", "logs", "projects", "queue", "tasks"]
+__all__ = ["ALL", "artifacts", "clients", "health", "jobs", "logs", "projects", "queue", "tasks"]
