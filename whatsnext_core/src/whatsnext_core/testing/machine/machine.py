@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from whatsnext_core.storage import Storage
 from whatsnext_core.testing.machine.base import SideBySide
+from whatsnext_core.testing.machine.files import FileRules
 from whatsnext_core.testing.machine.rules import ClientRules, JobRules, PeopleRules
 
 Fresh = Callable[[], AbstractContextManager[Storage]]
@@ -24,7 +25,7 @@ SETTINGS = hypothesis.settings(
 """What ``check_against_model`` uses if nothing else is said."""
 
 
-class StorageMachine(PeopleRules, JobRules, ClientRules):
+class StorageMachine(PeopleRules, JobRules, ClientRules, FileRules):
     """All rules together."""
 
 
