@@ -44,5 +44,5 @@ def working(server: Server, folder: Path, project: str, cpus: int) -> Iterator[D
 def until_completed(project: Project, jobs: int) -> float:
     """Wait until this many jobs of the project are COMPLETED, and give the time of day when that was seen."""
     while project.rest.counts(project.id)["COMPLETED"] < jobs:
-        time.sleep(0.01)
+        time.sleep(0.05)
     return time.perf_counter()

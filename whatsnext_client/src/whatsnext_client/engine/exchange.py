@@ -122,7 +122,7 @@ class Exchange:
                 pause = None if moment is None else moment - time.monotonic()
                 if pause is not None and pause <= 0:
                     return compose()
-                self._ledger.changed.wait(pause)
+                self._ledger.sleepers.sleep(due, pause)
         return None
 
     def _deliver(self, request: SyncRequest) -> None:

@@ -6,6 +6,7 @@
     <root>/<worker>/id              its id on the server
     <root>/<worker>/journal         what it knows of its attempts
     <root>/<worker>/attempts/17-2/  scratch directory of attempt 2 of job 17, with its output
+    <root>/<worker>/spare/          emptied ones for the attempts to come
 
 Two processes never share a worker: the second one with the same name gets the next folder, ``<worker>-2``.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from whatsnext_client.engine.journal import Journal
+from whatsnext_client.engine.scratch import Scratch
 from whatsnext_client.errors import WorkerError
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model.limits import check_client_id
@@ -48,7 +50,7 @@ class StateFolder:
         self._close = weakref.finalize(self, os.close, lock)
         self.attempts = path / "attempts"
         """Where the scratch directories are."""
-        self.attempts.mkdir(mode=0o700, exist_ok=True)
+        self._scratch = Scratch(self.attempts, path / "spare")
         self.journal = Journal(path / "journal")
         """What is written down of the attempts."""
 
@@ -83,24 +85,12 @@ class StateFolder:
         return cls(path, client_id, lock)
 
     def scratch(self, key: str) -> Path:
-        """Return a new, empty scratch directory for an attempt."""
-        path = self.attempts / key
-        try:
-            path.mkdir(mode=0o700)
-        except FileExistsError:
-            shutil.rmtree(path)
-            path.mkdir(mode=0o700)
-        return path
+        """Return a scratch directory for an attempt, with nothing in it of another one."""
+        return self._scratch.take(key)
 
     def discard(self, key: str) -> None:
-        """Delete the scratch directory of an attempt."""
-        path = self.attempts / key
-        try:
-            for file in path.iterdir():
-                file.unlink()
-            path.rmdir()
-        except OSError:  # there are folders in it, or somebody still writes into it
-            shutil.rmtree(path, ignore_errors=True)
+        """Let go of the scratch directory of an attempt."""
+        self._scratch.give_back(key)
 
     def discard_others(self, keys: Iterable[str]) -> None:
         """Delete all scratch directories but those of these attempts."""
@@ -111,6 +101,7 @@ class StateFolder:
 
     def close(self) -> None:
         """Let another process be this worker."""
+        self._scratch.close()
         self.journal.close()
         self._close()
 

@@ -7,6 +7,7 @@ attempt gives its room back with the very request that reports it, so the server
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Collection, Iterable
@@ -17,13 +18,14 @@ from attrs import evolve, frozen
 from whatsnext_client.engine.pace import HORIZON, Pace
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import remaining
+from whatsnext_client.engine.sleepers import Sleepers
 from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, Capacity
 from whatsnext_core.model.limits import MAX_RESULT, MAX_SECONDS
 from whatsnext_core.sync import MAX_WANTED, SyncRequest, SyncResponse
 
 TELL_WITHIN: Final = 0.1
 """Seconds after which the server hears that an attempt runs."""
-GATHER: Final = 0.05
+GATHER: Final = 0.1
 """Seconds that ends are gathered for, while the stock of jobs lasts."""
 LINGER: Final = 0.02
 """Seconds after new jobs before a request is held: they may end at once."""
@@ -58,7 +60,7 @@ class News:
 class Ledger:
     """The attempts of one worker, for its loop and the threads that talk to the server.
 
-    ``changed`` is the lock of everything in here, and is notified when there may be something to say.
+    ``changed`` is the lock of everything in here; ``sleepers`` are those who say what is due.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Ledger:
         leave_by: float | None = None,
     ) -> None:
         self.changed = threading.Condition(threading.Lock())
+        self.sleepers = Sleepers(self.changed)
         self.pace = Pace()
         self.held: dict[str, Held] = {}
         """What the server counts as this worker's, by key."""
@@ -93,6 +96,12 @@ class Ledger:
         self._hold_from = 0.0
         self._recall_at: float | None = None
         self._recall_after = RECALL
+        self._untold: dict[str, Held] = {}
+        """The attempts that run without the server knowing, that of the earliest news first."""
+        self._reportable: dict[str, Held] = {}
+        """Those whose end can be sent, that of the earliest end first."""
+        self._waiting: set[str] = set()
+        """Those that wait for room."""
 
     # -- for the worker's loop -----------------------------------------------------------------------------------------
 
@@ -100,18 +109,22 @@ class Ledger:
         """Take in what an earlier process of this worker left."""
         with self.changed:
             for held in attempts:
-                self.held[held.key] = held
+                self._keep(held)
                 self._adopted[held.key] = held.ref
-            self.changed.notify_all()
+            self.sleepers.stir()
 
     def started(self, held: Held, now: float) -> None:
         """Note that an attempt was handed to its engine, or that it runs there now."""
         with self.changed:
             if held.stage is Stage.WAITING:
                 held.stage, held.since = Stage.STARTED, now
+                self._waiting.discard(held.key)
             if held.running and not held.told:
                 held.since = now
-            self.changed.notify_all()
+                if held.key in self.held and held.is_live:
+                    self._untold[held.key] = held
+            if len(self._untold) == 1 or (self._reportable and not self._is_stocked):
+                self.sleepers.stir()
 
     def ended(self, held: Held, end: AttemptEnd, now: float) -> None:
         """Note how an attempt ended; ``report`` follows when its output is with the server."""
@@ -119,13 +132,17 @@ class Ledger:
             if held.started is not None:
                 self.pace.ended(now, now - held.started, held.allocation.cpu, held.allocation.memory)
             held.end, held.stage, held.since = end, Stage.ENDED, now
+            self._untold.pop(held.key, None)
+            self._waiting.discard(held.key)
 
     def report(self, held: Held, now: float) -> None:
         """Let the end of an attempt be sent."""
         with self.changed:
             if held.key in self.held and held.stage is Stage.ENDED:
                 held.stage, held.since = Stage.REPORTABLE, now
-                self.changed.notify_all()
+                self._reportable[held.key] = held
+                if len(self._reportable) in {1, MOST_ENDS} or not self._is_stocked:
+                    self.sleepers.stir()
 
     def mute(self, held: Held) -> None:
         """Say no more of an attempt that belongs to somebody else, though it still uses what it was given."""
@@ -135,29 +152,29 @@ class Ledger:
     def drop(self, held: Held) -> None:
         """Forget an attempt without a word."""
         with self.changed:
-            self.held.pop(held.key, None)
+            self._lose(held.key)
             self._adopted.pop(held.key, None)
-            self.changed.notify_all()
+            self.sleepers.stir()
 
     def release(self, held: Held) -> None:
         """Give an attempt back that was not started."""
         with self.changed:
-            self.held.pop(held.key, None)
+            self._lose(held.key)
             self._released[held.key] = held.ref
-            self.changed.notify_all()
+            self.sleepers.stir()
 
     def take_jobs(self, taking: bool) -> None:
         """Ask for jobs from now on, or no more; a held request that asks for some is called back."""
         with self.changed:
             if self._taking != taking:
                 self._taking, self._nudged = taking, True
-                self.changed.notify_all()
+                self.sleepers.stir()
 
     def offer(self, total: Capacity) -> None:
         """Say from now on that there is this when nothing runs."""
         with self.changed:
             self._total, self._nudged = total, True
-            self.changed.notify_all()
+            self.sleepers.stir()
 
     @property
     def offered(self) -> Capacity:
@@ -180,8 +197,7 @@ class Ledger:
 
     def prompt_due(self) -> float | None:
         """Return when the next prompt request is due, by the monotonic clock; None if there is nothing to say."""
-        untold = [held.since for held in self.held.values() if held.running and not held.told and held.is_live]
-        due = [] if not untold else [min(untold) + TELL_WITHIN]
+        due = [held.since + TELL_WITHIN for held in itertools.islice(self._untold.values(), 1)]
         due += [moment for moment in (self._ends_due(), self._recall_at) if moment is not None]
         return min(due, default=None)
 
@@ -196,6 +212,7 @@ class Ledger:
         ended = self._batch()
         for held in ended:
             held.stage = Stage.SENDING
+            del self._reportable[held.key]
         self._nudged, self._recall_at = False, None
         self._prompting = self._compose(ended, wait=0.0, claims=self._claiming is None)
         return self._prompting
@@ -216,6 +233,8 @@ class Ledger:
             for start in request.running:
                 if held := self.held.get(_key(start)):
                     held.told = held.told or held.running
+                    if held.told:
+                        self._untold.pop(held.key, None)
             self.lease = response.lease
             fresh = self._take_in(response)
             named: list[AttemptRef | AttemptStart] = [*request.held, *request.adopted]
@@ -223,10 +242,10 @@ class Ledger:
             for name in named:
                 if held := self.held.get(_key(name)):
                     held.lease_until = max(held.lease_until, sent_at + response.lease)
-            settled = tuple(held for end in request.ended if (held := self.held.pop(_key(end), None)))
+            settled = tuple(held for end in request.ended if (held := self._lose(_key(end))))
             linger = LINGER_SHORT if self.pace.jobs_are_short else LINGER
             self._hold_from = time.monotonic() + (linger if fresh else RESTATED if response.orders else 0.0)
-            self.changed.notify_all()
+            self.sleepers.stir()
         return News(request=request, response=response, fresh=fresh, settled=settled)
 
     def refused(self, request: SyncRequest) -> tuple[Held, ...]:
@@ -240,11 +259,13 @@ class Ledger:
             for end in request.ended:
                 held = self.held.get(_key(end))
                 if held is not None and held.stripped:
-                    lost.append(self.held.pop(held.key))
+                    self._lose(held.key)
+                    lost.append(held)
                 elif held is not None and held.end is not None:
                     held.stage, held.stripped = Stage.REPORTABLE, True
                     held.end = evolve(held.end, result=None, message=held.end.message[:200])
-            self.changed.notify_all()
+                    self._reportable[held.key] = held
+            self.sleepers.stir()
         return tuple(lost)
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -253,12 +274,28 @@ class Ledger:
         """Return when ends, or what else cannot wait, are due."""
         if self._nudged or self._released or self._adopted:
             return 0.0
-        reportable = [held.since for held in self.held.values() if held.stage is Stage.REPORTABLE]
-        if not reportable:
+        if not self._reportable:
             return None
-        waiting = sum(held.stage is Stage.WAITING for held in self.held.values())
-        stocked = waiting > self.pace.stock // 2 and len(reportable) < MOST_ENDS
-        return min(reportable) + (GATHER if stocked else 0.0)
+        stocked = self._is_stocked and len(self._reportable) < MOST_ENDS
+        return next(iter(self._reportable.values())).since + (GATHER if stocked else 0.0)
+
+    @property
+    def _is_stocked(self) -> bool:
+        """Whether there are jobs enough here for a while."""
+        return len(self._waiting) > self.pace.stock // 2
+
+    def _keep(self, held: Held) -> None:
+        self.held[held.key] = held
+        if held.stage is Stage.WAITING:
+            self._waiting.add(held.key)
+        elif held.running and not held.told and held.is_live:
+            self._untold[held.key] = held
+
+    def _lose(self, key: str) -> Held | None:
+        self._waiting.discard(key)
+        self._untold.pop(key, None)
+        self._reportable.pop(key, None)
+        return self.held.pop(key, None)
 
     @property
     def _claiming(self) -> SyncRequest | None:
@@ -331,8 +368,8 @@ class Ledger:
     def _batch(self) -> list[Held]:
         found: list[Held] = []
         size = 0
-        for held in self.held.values():
-            if held.stage is Stage.REPORTABLE and held.end is not None:
+        for held in self._reportable.values():
+            if held.end is not None:
                 size += 200 + len(held.end.message) * 4
                 size += 0 if held.end.result is None else MAX_RESULT
                 if found and (size > MOST_BYTES or len(found) >= MOST_ENDS):
@@ -346,7 +383,7 @@ class Ledger:
         for assignment in response.assignments:
             held = Held.from_assignment(assignment, now)
             if held.key not in self.held and held.key not in self._released:
-                self.held[held.key] = held
+                self._keep(held)
                 fresh.append(held)
         return tuple(fresh)
 

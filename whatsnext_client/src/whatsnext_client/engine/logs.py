@@ -97,6 +97,7 @@ class LogUploader:
         self._ending: dict[str, tuple[Held, float]] = {}
         self._changed = threading.Condition()
         self._closed = False
+        self._asleep = False
         self._thread = threading.Thread(target=self._run, name="whatsnext-logs", daemon=True)
 
     def start(self) -> None:
@@ -109,7 +110,8 @@ class LogUploader:
         streams = [_Stream(held, name, held.logs[name], 0 if fresh else None) for name in STREAMS if name in held.logs]
         with self._changed:
             self._streams[held.key] = streams
-            self._changed.notify()
+            if self._asleep:  # else it looks soon enough: to be woken takes longer than a short job does
+                self._changed.notify()
 
     def finish(self, held: Held) -> bool:
         """Note that an attempt has ended, and return whether its output is complete at the server right now.
@@ -148,10 +150,15 @@ class LogUploader:
 
     def _run(self) -> None:
         backoff = Backoff(float("inf"))
+        turns: list[_Stream] = []
         while True:
             with self._changed:
+                self._asleep = not (turns or self._streams or self._ending or self._closed)
+                if self._asleep:
+                    self._changed.wait()
+                    self._asleep = False
                 if not self._closed and not self._ending:
-                    self._changed.wait(LOOK_EVERY if self._streams else None)
+                    self._changed.wait(LOOK_EVERY)
                 if self._closed:
                     return
                 ending = set(self._ending)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-HORIZON: Final = 0.15
+HORIZON: Final = 0.4
 """Seconds of work that a worker keeps in stock."""
 SHORT: Final = 0.05
 """Seconds that jobs may take for any to be kept in stock."""

@@ -46,6 +46,7 @@ class Runner:
         self.live: dict[str, Held] = {}
         """The attempts on the engine, by key."""
         self._engine = engine
+        self._announcer = engine if isinstance(engine, Announcer) else None
         self._folder = folder
         self._surroundings = surroundings
         self._formatter = f"{type(engine).__module__}.{type(engine).__qualname__}"
@@ -117,7 +118,7 @@ class Runner:
         if not self.live:
             return ()
         try:
-            descriptor = descriptor_of(self._engine)
+            descriptor = None if self._announcer is None else _number_of(self._announcer)
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             self._complain("The engine gives no descriptor to wait on: %s", error)
             descriptor = None
@@ -245,5 +246,9 @@ class Runner:
 
 def descriptor_of(engine: Engine) -> int | None:
     """Return the descriptor that is readable while the engine has news; None if it does not say by itself."""
-    descriptor = engine.fileno() if isinstance(engine, Announcer) else None
+    return _number_of(engine) if isinstance(engine, Announcer) else None
+
+
+def _number_of(engine: Announcer) -> int | None:
+    descriptor = engine.fileno()
     return None if descriptor is None or descriptor < 0 else descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import secrets
@@ -12,6 +13,7 @@ from typing import Final
 
 from whatsnext_client.engine.adoption import Legacy, take_over
 from whatsnext_client.engine.departure import Departure
+from whatsnext_client.engine.diary import Diary
 from whatsnext_client.engine.emptiness import may_get_work
 from whatsnext_client.engine.ends import failure
 from whatsnext_client.engine.exchange import Exchange
@@ -107,6 +109,7 @@ class Worker:
             in_use=lambda: {device for held in self.live() for device in held.devices},
             on_change=self._ledger.offer,
         )
+        self._diary = Diary(self._ledger.pace)
         self._exchange = Exchange(
             rest,
             folder.client_id,
@@ -151,10 +154,8 @@ class Worker:
             while not self._is_done():
                 self._step()
         finally:
-            self._neighbours.close()
-            self._exchange.close()
-            self._logs.close()
-            self._waker.close()
+            for part in (self._neighbours, self._exchange, self._diary, self._logs, self._waker):
+                part.close()
         if self._fatal is not None:
             raise self._fatal
         return self.count
@@ -174,7 +175,7 @@ class Worker:
     def _next_step(self) -> float:
         """Return when there is something to do though nothing happens, by the monotonic clock."""
         moments = [self._runner.next_look()]
-        moments += [held.since + STALE for held in self._waiting]
+        moments += [held.since + STALE for held in itertools.islice(self._waiting, 1)]
         if self._plan.lifetime is not None and not self._draining:
             moments.append(self._began + self._plan.lifetime)
         if self._plan.idle_time is not None and not self._draining:
@@ -254,7 +255,6 @@ class Worker:
         longest = response.interval if self._plan.run_forever else min(response.interval, self._plan.poll_interval)
         self._ledger.hold_for = max(SHORTEST_HOLD, min(longest, MAX_WAIT))
         for held in news.fresh:
-            _log.debug("Got %s", held)
             learn_project(self._rest, self._project_names, held)
             self._waiting.append(held)
         for outcome in response.outcomes:
@@ -341,7 +341,7 @@ class Worker:
         if end is not None:
             self._ended(held, end)
             return
-        _log.info("Started %s", held)
+        self._diary.started(held)
         self._ledger.started(held, time.monotonic())
         self._logs.follow(held, fresh=True)
 
@@ -353,7 +353,7 @@ class Worker:
             self._give_up((held,))
             return
         self.count += held.handle is not None
-        _log.info("Ended %s: %s", held, "completed" if end.succeeded else f"{end.cause}: {end.message}")
+        self._diary.ended(held, end)
         self._conclude(held, end)
 
     def _conclude(self, held: Held, end: AttemptEnd) -> None:

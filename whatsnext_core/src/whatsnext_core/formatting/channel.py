@@ -32,7 +32,7 @@ class KeeperChannel:
         self._socket: socket.socket | None = None
         self._inbox = b""
         self._messages: list[Message] = []
-        self._environ: dict[str, str] = {}
+        self._environ: dict[Any, Any] = {}
         self._generation = 0
         self._pid = 0
         self._finalize: weakref.finalize[[socket.socket, int], KeeperChannel] | None = None
@@ -101,11 +101,11 @@ class KeeperChannel:
 
     def _environment(self) -> bytes:
         """Return the request that tells the keeper our environment, if that has changed."""
-        environ = os.environ.copy()
-        if environ == self._environ:
+        present = _present_environment()
+        if present == self._environ:
             return b""
-        self._environ = environ
-        return json.dumps({"environ": environ}).encode() + b"\n"
+        self._environ = dict(present)
+        return json.dumps({"environ": os.environ.copy()}).encode() + b"\n"
 
     def _connect(self) -> socket.socket:
         if self._socket is not None:
@@ -139,6 +139,12 @@ class KeeperChannel:
         if self._finalize is not None:
             self._finalize()
         self._socket = None
+
+
+def _present_environment() -> Mapping[Any, Any]:
+    """Return the environment as Python itself keeps it, if it does: to read all of it takes 50 us, for each job."""
+    kept: Mapping[Any, Any] | None = vars(os.environ).get("_data")
+    return os.environ.copy() if kept is None else kept
 
 
 def _let_go(channel: socket.socket, pid: int) -> None:

@@ -83,15 +83,17 @@ class Processes:
         """
         if not hasattr(os, "posix_spawn"):
             raise EngineError("Jobs run on Linux and macOS; from here they can be submitted to a worker there.")
-        cwd = Path.cwd() / (invocation.cwd or "")
-        check_folder(cwd)
+        cwd = Path.cwd() if invocation.cwd is None else Path.cwd() / invocation.cwd
+        if not os.path.isdir(cwd):  # noqa: PTH112 - each job comes here
+            check_folder(cwd)
         path = invocation.env.get("PATH") or os.environ.get("PATH", os.defpath)
         program = find_program(invocation.argv[0], path, cwd)
         mark = f"{invocation.key}.{secrets.token_hex(6)}"
+        stdout = str(invocation.stdout)
         handle = {
             "mark": mark,
             "process": str(invocation.stdout.with_name("process.jsonl")),
-            "stdout": str(invocation.stdout),
+            "stdout": stdout,
             "stderr": str(invocation.stderr),
         }
         request = {
@@ -257,9 +259,21 @@ def write_files(invocation: Invocation) -> str:
         files[stdin] = invocation.stdin
     for path, content in files.items():
         try:
-            path.write_bytes(content)
+            _write(path, content)
         except OSError as error:
             raise EngineError(
                 f"The file {str(path)!r} of attempt {invocation.key} cannot be written: {error}."
             ) from error
     return str(stdin)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file without emptying it first: a file system writes what follows that to the disk at once."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        written = 0
+        while written < len(content):
+            written += os.write(file, content[written:])
+        os.ftruncate(file, written)
+    finally:
+        os.close(file)
