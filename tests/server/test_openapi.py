@@ -55,6 +55,7 @@ DOCUMENTED = [
     "PUT /jobs/{job_id}/artifacts/{name}",
     "PATCH /jobs/{job_id}/artifacts/{name}",
     "DELETE /jobs/{job_id}/artifacts/{name}",
+    "GET /notifiers",
     "POST /clients/register",
     "GET /clients/",
     "GET /clients/{client_id}",

@@ -53,7 +53,7 @@ def create_app(
             except WhatsNextError as error:
                 cast("Application", app).refusal = error
                 raise
-            services = Services(settings, opened)
+            services = Services(settings, opened, extensions.notifiers)
             app.state.services = services
             services.start()
             try:

@@ -114,6 +114,10 @@ class ServerSettings:
     """Whether an older or empty database is brought up to date at the start; a new SQLite file always is."""
     retention_days: float = field(default=0.0, validator=_between(0, 36_500))
     """Days that ended jobs are kept with their attempts, logs and events; 0 keeps them for ever."""
+    notifiers: tuple[str, ...] = field(default=())
+    """Names of the notifier plugins that are told of every event."""
+    notifier_patience_days: float = field(default=7.0, validator=_between(0, 36_500))
+    """Days that events outlive ``retention_days`` for a notifier that has not had them yet, at most."""
     readers: int = field(default=4, validator=_between(1, 256))
     """Threads that answer reading requests."""
     authenticators: tuple[str, ...] = field(default=())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from attrs import frozen
 from fastapi import APIRouter
 
 from whatsnext_core.errors import PluginError
+from whatsnext_core.notifying import Notifier
 from whatsnext_core.plugins import Plugins, load_plugins
 from whatsnext_core.settings import load_plugin_config
 from whatsnext_server import hookspecs
@@ -25,24 +26,32 @@ class Extensions:
     """By name, in the order in which they are asked."""
     routers: Mapping[str, APIRouter]
     """By name, in the order in which they are served."""
+    notifiers: Mapping[str, Notifier]
+    """By name."""
 
 
 def load_extensions(settings: ServerSettings, config: str | Path | None = None) -> Extensions:
-    """Return the authenticators and routers that the settings name.
+    """Return the authenticators, routers and notifiers that the settings name.
 
     Raises:
         PluginError: one is missing or broken; the message says what to do.
         ConfigurationError: the settings of one are wrong.
     """
-    if not settings.authenticators and not settings.routers:
-        return Extensions(authenticators={}, routers={})
-    plugins = load_plugins(hookspecs.GROUP, hookspecs, disabled=settings.disabled_plugins)
     return Extensions(
-        authenticators={
-            name: _make(plugins, "whatsnext_server_authenticators", name, config) for name in settings.authenticators
-        },
-        routers={name: _make(plugins, "whatsnext_server_routers", name, config) for name in settings.routers},
+        authenticators=_made("whatsnext_server_authenticators", settings.authenticators, settings, config),
+        routers=_made("whatsnext_server_routers", settings.routers, settings, config),
+        notifiers=_made("whatsnext_notifiers", settings.notifiers, settings, config),
     )
+
+
+def _made(hook: str, names: Sequence[str], settings: ServerSettings, config: str | Path | None) -> Mapping[str, Any]:
+    if not names:
+        return {}
+    if hook in vars(hookspecs):
+        plugins = load_plugins(hookspecs.GROUP, hookspecs, disabled=settings.disabled_plugins)
+    else:  # what is broken there is told when the storage is opened
+        plugins = load_plugins(disabled=settings.disabled_plugins, warn=lambda _: None)
+    return {name: _make(plugins, hook, name, config) for name in names}
 
 
 def _make(plugins: Plugins, hook: str, name: str, config: str | Path | None) -> Any:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from whatsnext_core.converters import to_json
@@ -90,15 +90,15 @@ class Feed:
         except RuntimeError:  # the loop has been closed; nobody is there to hear
             self._told = False
 
-    @contextmanager
-    def watched(self, notify: Callable[[], object]) -> Iterator[None]:
-        """Return a block during which ``notify`` is called whenever there are new events."""
+    def watch(self, notify: Callable[[], object]) -> None:
+        """Call ``notify`` whenever there may be new events, now for the first time."""
         self._watchers.append(notify)
         self._due.set()
-        try:
-            yield
-        finally:
-            self._watchers.remove(notify)
+        notify()
+
+    def unwatch(self, notify: Callable[[], object]) -> None:
+        """Call it no more."""
+        self._watchers.remove(notify)
 
     async def follow(self, listener: Listener) -> AsyncGenerator[bytes]:
         """Yield what a listener is sent, until it has ended.
@@ -199,15 +199,19 @@ class Feed:
             return False
         self._place = max(self._place, framed[-1][0].id)
         self._audience.hand_out(framed)
+        self._notify()
+        return True
+
+    def _notify(self) -> None:
         for notify in self._watchers:
             notify()
-        return True
 
     def _awake(self, newest: int) -> None:
         """Look from the newest event on, if nobody followed until now."""
         if self._sleeps:
             self._place = max(self._place, newest)
             self._sleeps = False
+            self._notify()
 
     async def _read(self, query: Callable[[Reader], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._query, query)

@@ -13,6 +13,7 @@ from whatsnext_core.errors import StorageError
 from whatsnext_core.storage import Settled, Writer
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.errors import StoppingError, UnavailableError
+from whatsnext_server.pruning import forget_before
 from whatsnext_server.waiting import WaitingRoom
 from whatsnext_server.writer import GroupWriter
 
@@ -126,11 +127,12 @@ class Housekeeper:
             self._room.tick()
 
     async def _prune(self) -> None:
-        keep = timedelta(days=self._settings.retention_days)
         while True:
             try:
                 while True:
-                    pruned = await self._writer.write(lambda writer, now: writer.prune(now - keep, PRUNED))
+                    pruned = await self._writer.write(
+                        lambda writer, now: writer.prune(forget_before(writer, now, self._settings), PRUNED)
+                    )
                     if pruned < PRUNED:
                         break
                     await asyncio.sleep(GAP)

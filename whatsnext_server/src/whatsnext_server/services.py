@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 
+from whatsnext_core.notifying import Notifier
 from whatsnext_core.storage import Reader, Storage
 from whatsnext_server.answers import Encoded, encode
 from whatsnext_server.checksums import Checksums
 from whatsnext_server.config import ServerSettings
+from whatsnext_server.delivery import Pace
 from whatsnext_server.errors import BusyError
 from whatsnext_server.feed import Feed
 from whatsnext_server.given import GivenOrders
 from whatsnext_server.housekeeping import Housekeeper
+from whatsnext_server.notifying import Notifying
 from whatsnext_server.waiting import WaitingRoom
 from whatsnext_server.writer import Command, GroupWriter
 
@@ -34,7 +37,13 @@ _log = logging.getLogger(__name__)
 class Services:
     """All that one server process runs on; made, started and stopped with the application."""
 
-    def __init__(self, settings: ServerSettings, storage: Storage) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        storage: Storage,
+        notifiers: Mapping[str, Notifier] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self.settings = settings
         """The settings."""
         self.storage = storage
@@ -47,6 +56,8 @@ class Services:
         """What hands the events to those who follow them."""
         self.writer = GroupWriter(storage, committed=self.feed.committed)
         """The one thread that writes."""
+        self.notifying = Notifying(settings, storage, self.writer, self.feed, notifiers or {}, pace)
+        """What delivers the events to notifiers."""
         self.housekeeper = Housekeeper(settings, self.writer, self.room)
         """What the server does by itself."""
         self.checksums = Checksums()
@@ -60,16 +71,19 @@ class Services:
         self.writer.start()
         self.feed.start()
         self.housekeeper.start()
+        self.notifying.start()
 
     def begin_shutdown(self) -> None:
         """Answer all held requests and end all streams now; called in the event loop."""
         self.room.close()
         self.feed.close()
+        self.notifying.begin_shutdown()
 
     async def stop(self) -> None:
         """Answer what is waiting, write what was accepted, and end the threads."""
         self.begin_shutdown()
         await self.housekeeper.stop()
+        await self.notifying.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.writer.close)
         await self.feed.stop()

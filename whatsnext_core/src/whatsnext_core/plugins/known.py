@@ -11,6 +11,7 @@ PROBES: Final = ("cpu", "nvidia", "slurm")
 
 KNOWN: Final[Mapping[str, Mapping[str, str]]] = {
     "whatsnext_formatters": {name: f"whatsnext-formatter-{name}" for name in FORMATTERS},
+    "whatsnext_notifiers": {"webhook": "whatsnext-notifier-webhook"},
     "whatsnext_resource_probes": {name: f"whatsnext-probe-{name}" for name in PROBES},
     "whatsnext_storage_backends": dict.fromkeys((*SCHEMES, "sql"), "whatsnext-storage-sql"),
 }

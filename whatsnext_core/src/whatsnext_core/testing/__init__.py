@@ -2,7 +2,8 @@
 
 from whatsnext_core.testing import _asserts as _asserts
 from whatsnext_core.testing.formatter import FormatterConformance
+from whatsnext_core.testing.notifier import NotifierConformance
 from whatsnext_core.testing.probe import ProbeConformance
 from whatsnext_core.testing.storage import StorageConformance
 
-__all__ = ["FormatterConformance", "ProbeConformance", "StorageConformance"]
+__all__ = ["FormatterConformance", "NotifierConformance", "ProbeConformance", "StorageConformance"]

@@ -1,6 +1,18 @@
 """All routers together."""
 
-from whatsnext_server.routers import artifacts, clients, demand, events, health, jobs, logs, projects, queue, tasks
+from whatsnext_server.routers import (
+    artifacts,
+    clients,
+    demand,
+    events,
+    health,
+    jobs,
+    logs,
+    notifiers,
+    projects,
+    queue,
+    tasks,
+)
 
 ALL = (
     clients.router,
@@ -8,6 +20,7 @@ ALL = (
     queue.router,
     logs.router,
     events.router,
+    notifiers.router,
     projects.router,
     tasks.router,
     demand.router,

@@ -3,7 +3,7 @@
 from whatsnext_server.schemas.artifacts import ArtifactDocument, UploadState
 from whatsnext_server.schemas.clients import ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer, SyncBody
 from whatsnext_server.schemas.common import Acknowledgement, Deleted, LogProblem, Message, Problem
-from whatsnext_server.schemas.events import EventDocument
+from whatsnext_server.schemas.events import EventDocument, NotifierDocument
 from whatsnext_server.schemas.jobs import (
     AttemptDocument,
     Batch,
@@ -48,6 +48,7 @@ __all__ = [
     "NewJob",
     "NewProject",
     "NewTask",
+    "NotifierDocument",
     "Problem",
     "ProjectCounts",
     "ProjectDocument",

@@ -20,6 +20,7 @@ from whatsnext_core.model import (
     Capacity,
     ClientSpec,
     Condition,
+    Cursor,
     EndOutcome,
     Event,
     EventKind,
@@ -62,6 +63,15 @@ EVENT: Final = Event(
     kind=EventKind.STARTED,
     at=NOON,
     data={"from": "QUEUED", "to": "RUNNING", "fence": 1, "client": "worker-1"},
+)
+_CURSOR = Cursor(
+    name="webhook",
+    place=38,
+    holder="8f14e45f",
+    expires_at=NOON + LEASE,
+    seen_at=NOON,
+    failures=1,
+    error="EngineError: it answered 503",
 )
 _JOB = Job(
     id=18,
@@ -164,6 +174,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
         "required_memory": "4G",
         "retry": {"retries": 2},
     },
+    "NotifierDocument": {**to_json(_CURSOR), "behind": 3},
     "Project": to_json(_PROJECT),
     "ProjectCounts": {status.value: 3 * (status is JobStatus.PENDING) for status in JobStatus},
     "ProjectUpdate": {"status": "ARCHIVED"},
