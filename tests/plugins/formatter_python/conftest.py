@@ -60,7 +60,8 @@ def leave_behind(what):
 def wait(folder, deaf=False):
     if deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen(["sh", "-c", 'trap "" TERM; while :; do echo >>"$1"; sleep 0.05; done', "sh", folder + "/beat"])
+    beat = 'trap "" TERM; while :; do echo >>"$1"; sleep 0.05; done'
+    child = subprocess.Popen(["sh", "-c", beat, "sh", folder + "/beat"])
     while not os.path.exists(folder + "/beat"):
         time.sleep(0.01)
     open(folder + "/ready", "w").close()

@@ -73,7 +73,7 @@ def test_process_that_grew_is_replaced(make: Callable[..., Jobs]) -> None:
 
 def test_changed_source_is_imported_anew(jobs: Jobs, module: Path) -> None:
     first = process(jobs)
-    changed = module.read_text().replace("return {\"sum\": a + b}", "return os.getpid()")
+    changed = module.read_text().replace('return {"sum": a + b}', "return os.getpid()")
     module.write_text(changed)
     os.utime(module, (time.time() + 5, time.time() + 5))
     assert process(jobs, "add", {"a": 1}) != first
@@ -95,7 +95,7 @@ def test_no_more_idle_processes_are_kept_than_wanted(make: Callable[..., Jobs]) 
 
 
 @pytest.mark.parametrize("deaf", [False, True])
-def test_cancel_ends_the_function_and_all_that_it_started(jobs: Jobs, deaf: bool) -> None:  # noqa: FBT001
+def test_cancel_ends_the_function_and_all_that_it_started(jobs: Jobs, deaf: bool) -> None:
     folder = call(jobs, "pid").directory
     handle = jobs.start(call(jobs, "wait", {"folder": str(folder), "deaf": deaf}))
     jobs.until((folder / "ready").exists, "the job runs")

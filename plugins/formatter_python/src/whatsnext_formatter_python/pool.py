@@ -198,7 +198,7 @@ class Pool:
         folder = tempfile.mkdtemp(prefix="whatsnext-python-")
         if len(folder) > LONGEST_ADDRESS:
             shutil.rmtree(folder)
-            folder = tempfile.mkdtemp(prefix="whatsnext-python-", dir="/tmp")  # noqa: S108 - closed to others
+            folder = tempfile.mkdtemp(prefix="whatsnext-python-", dir="/tmp")
         self._folder = Path(folder)
         self._listener = socket.socket(socket.AF_UNIX)
         try:

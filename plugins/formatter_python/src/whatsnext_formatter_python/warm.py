@@ -8,10 +8,10 @@ the standard library, and nothing of WhatsNext. There are two ways to run it::
 
 A server of jobs connects, tells its name as ``{"hello": NAME}``, and runs the job that is described in the file FIRST,
 beside the ``limits`` of the process. From then on each line that comes is a further job: ``{"id", "function",
-"parameters", "env", "stdout", "stderr", "record", "handle"}``. That a job has begun is noted in its file ``record``, and
-so is its end, which is also sent: ``{"id", "code", "cpu", "peak", "worn", "trouble"}``. A process that is ``worn`` takes
-no more jobs. If the source of an imported module has changed, it takes no more either, and answers ``{"id", "stale"}``.
-When the client has gone, it ends after the job that it runs.
+"parameters", "env", "stdout", "stderr", "record", "handle"}``. That a job has begun is noted in its file ``record``,
+and so is its end, which is also sent: ``{"id", "code", "cpu", "peak", "worn", "trouble"}``. A process that is ``worn``
+takes no more jobs. If the source of an imported module has changed, it takes no more either, and answers ``{"id",
+"stale"}``. When the client has gone, it ends after the job that it runs.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 RESULT = "WHATSNEXT_RESULT"
 MAX_RESULT = 64 * 1024
@@ -157,7 +158,7 @@ class Surroundings:
     """What a job may change of the process, and the next one must find as it was."""
 
     def __init__(self) -> None:
-        self._environ = dict(os.environ)
+        self._environ = dict(os.environb)
         self._folder = os.open(".", os.O_RDONLY)
         self._handlers = {number: signal.getsignal(number) for number in OWN_SIGNALS}
         self._output = (os.dup(1), os.dup(2))
@@ -179,10 +180,11 @@ class Surroundings:
                 stream.flush()
         for number, kept in zip((1, 2), self._output):  # noqa: B905 - older interpreters know no strict
             os.dup2(kept, number)
-        if os.environ != self._environ:
-            for name in set(os.environ) - set(self._environ):
-                del os.environ[name]
-            os.environ.update(self._environ)
+        now = dict(os.environb)
+        if now != self._environ:
+            for name in now.keys() - self._environ.keys():
+                del os.environb[name]
+            os.environb.update(pair for pair in self._environ.items() if now.get(pair[0]) != pair[1])
         os.fchdir(self._folder)
         for number, handler in self._handlers.items():
             if signal.getsignal(number) is not handler:
@@ -196,7 +198,7 @@ class Surroundings:
 def has_children() -> bool:
     """Return whether a process that this one started still runs, as far as the system says so."""
     with suppress(OSError):
-        for task in os.listdir("/proc/self/task"):
+        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - pathlib costs more than the call
             with open(f"/proc/self/task/{task}/children", encoding="ascii") as stream:  # noqa: PTH123
                 if stream.read().strip():
                     return True
@@ -211,34 +213,23 @@ class Meter:
         with suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as stream:  # noqa: PTH123
             stream.write("5")  # the kernel measures the peak anew
 
-    def cpu(self) -> float:
-        """Return the CPU time since the beginning, in seconds, that of ended children included."""
-        return round(cpu_seconds() - self._cpu, 6)
+    def read(self) -> tuple[float, int | None, int]:
+        """Return the CPU time since the beginning, ended children included, the largest resident memory, and that now.
 
-    @staticmethod
-    def peak() -> int | None:
-        """Return the largest resident memory since the beginning, in bytes; None where it cannot be told."""
-        return memory("VmHWM:")
+        Seconds and bytes. Where the largest since the beginning cannot be told, it is None, and the last is the largest
+        ever.
+        """
+        cpu = round(cpu_seconds() - self._cpu, 6)
+        with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+            sizes = {line[:6]: int(line.split()[1]) * 1024 for line in stream if line.startswith(("VmHWM:", "VmRSS:"))}
+            return cpu, sizes["VmHWM:"], sizes["VmRSS:"]
+        return cpu, None, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT
 
 
 def cpu_seconds() -> float:
     """Return the CPU time of this process and its ended children."""
     used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
-
-
-def memory(field: str) -> int | None:
-    """Return a field of this process's memory, in bytes."""
-    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
-        for line in stream:
-            if line.startswith(field):
-                return int(line.split()[1]) * 1024
-    return None
-
-
-def resident() -> int:
-    """Return the resident memory in bytes; where only the peak is known, that."""
-    return memory("VmRSS:") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY_UNIT
 
 
 class Warm:
@@ -277,13 +268,14 @@ class Warm:
         worn = self._surroundings.leave()
         self._sources.note()
         self._jobs += 1
-        worn = worn or self._worn()
-        end = {"code": code, "cpu": meter.cpu(), "peak": meter.peak(), "worn": worn, "trouble": trouble}
+        cpu, peak, size = meter.read()
+        worn = worn or self._worn(size)
+        end = {"code": code, "cpu": cpu, "peak": peak, "worn": worn, "trouble": trouble}
         record(job["record"], {"id": job["id"], **end})
         return {"id": job["id"], **end}
 
-    def _worn(self) -> str:
-        size = resident()
+    def _worn(self, size: int) -> str:
+        """Return why the process takes no more jobs; "" if it does."""
         self._first_size = self._first_size or size
         if self._jobs >= self._limits["jobs"]:
             return f"it has run {self._jobs} jobs"
