@@ -9,7 +9,7 @@ INPUTS := pyproject.toml .constraints.txt $(addsuffix /pyproject.toml,$(DISTRIBU
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage lint format docs bench clean
+.PHONY: help install demo test chaos coverage lint format docs bench clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ demo: install  ## Run a real piece of machine learning through a server and a wo
 
 test: install  ## Run all tests, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos: install  ## Kill servers, workers and databases 30 times during 5,000 jobs, on SQLite and on PostgreSQL
+	$(BIN)/python -m tests.chaos --database sqlite
+	$(BIN)/python -m tests.chaos --database postgresql
 
 coverage: install  ## Prove that the tests of the core take every branch of it
 	$(BIN)/python -m pytest tests/core --cov=whatsnext_core --cov-branch --cov-fail-under=100

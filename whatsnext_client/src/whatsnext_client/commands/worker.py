@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +86,30 @@ def worker(
     offer = make_offer(
         session, plugins, **{key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
     )
-    project = session.project if session.settings.project else None
+    if not once:
+        wait_for_server(session)
+    project = session.find_project(session.project_name, patiently=not once) if session.settings.project else None
     with make_client(session, engine, offer, project=project, client_id=client_id, **given) as client:
         greet(session, client, formatter, offer.ends_at)
         count = client.work(
             run_forever=not once, idle_time=idle, lifetime=lifetime, ends_at=offer.ends_at, margin=end_margin
         )
     session.output.say(f"Executed {count:,} job{'' if count == 1 else 's'}.", {"id": client.id, "executed": count})
+
+
+def wait_for_server(session: Session) -> None:
+    """Wait until the server answers: a worker that goes on for ever does so at its start, too.
+
+    An earlier one of its name may have left jobs here that run, and that nobody else can speak for.
+    """
+    from whatsnext_client.errors import ServerUnreachableError
+
+    transport = session.transport(None)
+    try:
+        transport.greet()
+    except ServerUnreachableError as error:
+        session.output.note(f"{error} Waiting until it answers.")
+        transport.greet(wait_for=math.inf)
 
 
 def make_client(

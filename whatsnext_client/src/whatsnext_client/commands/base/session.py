@@ -93,9 +93,9 @@ class Session:
             raise LocalError(NO_PROJECT)
         return self.settings.project
 
-    def find_project(self, name: str) -> dict[str, Any]:
+    def find_project(self, name: str, *, patiently: bool = False) -> dict[str, Any]:
         """Return the project of this name; RefusedError if there is none."""
-        found = self.api.project_named(name)
+        found = (self.patient_api if patiently else self.api).project_named(name)
         if found is None:
             raise RefusedError(
                 f"The server has no project named {name!r}. `whatsnext projects list` shows those there are, and "

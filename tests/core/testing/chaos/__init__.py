@@ -1,0 +1,1 @@
+"""The parts of the chaos kit, and that it finds what it looks for."""
