@@ -17,7 +17,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from whatsnext_core.model import limits
-from whatsnext_core.model.attempt import Assignment, AttemptEnd, AttemptRef, AttemptStart, EndOutcome
+from whatsnext_core.model.attempt import Assignment, AttemptEnd, AttemptNote, AttemptRef, AttemptStart, EndOutcome
 from whatsnext_core.model.client import Capacity
 
 MAX_WANTED = 1_000
@@ -49,9 +49,9 @@ class SyncRequest:
     jobs that may take longer are not sent. None if it stays."""
     running: tuple[AttemptStart, ...] = field(default=())
     """The attempts that run, all of them; those that the server does not know as started are thereby started."""
-    held: tuple[AttemptRef, ...] = field(default=())
+    held: tuple[AttemptNote, ...] = field(default=())
     """The attempts that it holds and that do not run yet, all of them: they wait for room here or in the engine's own
-    queue. Their leases are renewed, and no more."""
+    queue. Their leases are renewed, and what the engine says of them is kept if it is new."""
     released: tuple[AttemptRef, ...] = field(default=())
     """Attempts that it gives back without having started them: their jobs are PENDING again at once, and neither a
     failure nor a loss is counted. One that is no longer its own is passed over."""

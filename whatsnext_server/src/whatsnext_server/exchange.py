@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from whatsnext_core.errors import NotFoundError
-from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, EndOutcome, JobStatus
+from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, EndOutcome, JobStatus
 from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import ClaimRequest, Page, Reader, Writer
 from whatsnext_core.sync import Order, OrderKind, SyncRequest, SyncResponse
@@ -48,6 +48,8 @@ class Exchange:
             gone += adopted.gone
         if request.running:
             gone += [(ref.job_id, ref.fence) for ref in writer.start(request.running, request.session_id, now)]
+        if notes := [held for held in request.held if held.message is not None]:
+            writer.note(notes, request.session_id)
         outcomes: Sequence[EndOutcome] = ()
         if request.ended:
             outcomes = writer.finish(request.ended, request.session_id, now)
@@ -111,7 +113,7 @@ class Exchange:
         return pending
 
 
-def keys(attempts: Iterable[AttemptStart] | Iterable[AttemptRef] | Iterable[AttemptEnd]) -> list[tuple[int, int]]:
+def keys(attempts: Iterable[AttemptStart | AttemptRef | AttemptNote | AttemptEnd]) -> list[tuple[int, int]]:
     """Return job id and fence of each."""
     return [(each.job_id, each.fence) for each in attempts]
 

@@ -102,8 +102,8 @@ class Holds:
 
     def run(self, state: JobState, attempt: Attempt, now: datetime) -> JobState:
         """Note that a claimed attempt runs."""
-        self._live[attempt.job_id] = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now)
-        self._ran.append((AttemptStatus.RUNNING.value, to_micros(now), attempt.job_id, attempt.fence))
+        self._live[attempt.job_id] = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now, message="")
+        self._ran.append((AttemptStatus.RUNNING.value, to_micros(now), "", attempt.job_id, attempt.fence))
         return move(
             self.ledger,
             state,
@@ -180,7 +180,7 @@ class Holds:
         tx = self.ledger.tx
         tx.insert(ATTEMPT, _ATTEMPT_COLUMNS, [_begun_row(attempt) for attempt in self._begun])
         tx.insert(LEASE, _LEASE_COLUMNS, [_lease_row(attempt) for attempt in self._begun])
-        tx.update(ATTEMPT, ("status", "started_at"), _KEYS, self._ran)
+        tx.update(ATTEMPT, ("status", "started_at", "message"), _KEYS, self._ran)
         tx.update(ATTEMPT, ("handle",), _KEYS, self._handles)
         tx.update(ATTEMPT, _END_COLUMNS, _KEYS, [_end_row(attempt) for attempt in self._ended])
         tx.delete(LEASE, ("job_id",), [(attempt.job_id,) for attempt in self._ended])

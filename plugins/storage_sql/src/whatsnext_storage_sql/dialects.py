@@ -17,6 +17,10 @@ def _as_list(ids: Sequence[int] | None) -> list[int]:
     return list(ids or ())
 
 
+def _as_texts(texts: Sequence[str] | None) -> list[str]:
+    return list(texts or ())
+
+
 class _Ids(TypeDecorator[Sequence[int]]):
     """A list of numbers as one parameter, so that a statement is the same however long the list is."""
 
@@ -28,6 +32,19 @@ class _Ids(TypeDecorator[Sequence[int]]):
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[int] | None], Any]:
         return _as_list if dialect.name == "postgresql" else json.dumps
+
+
+class _Texts(TypeDecorator[Sequence[str]]):
+    """A list of texts as one parameter."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[str] | None], Any]:
+        return _as_texts if dialect.name == "postgresql" else json.dumps
 
 
 class _Among(FunctionElement[bool]):
@@ -50,3 +67,8 @@ def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) ->
 def among(column: ColumnElement[int], name: str) -> ColumnElement[bool]:
     """Return the condition that a column is among the numbers of the parameter ``name``, a list."""
     return _Among(column, bindparam(name, type_=_Ids()))
+
+
+def among_texts(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column is among the texts of the parameter ``name``, a list."""
+    return _Among(column, bindparam(name, type_=_Texts()))

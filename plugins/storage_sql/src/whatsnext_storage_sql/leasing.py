@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import evolve
 from sqlalchemy import select
 
-from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, AttemptStatus, EndOutcome
+from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, AttemptStatus, EndOutcome
 from whatsnext_core.states import GIVEN_BACK_BY_CLIENT
 from whatsnext_core.storage import Renewal
 from whatsnext_storage_sql.attempts import Holds, former_attempts
@@ -24,6 +24,15 @@ _LEASES = (
     .join(JOB, JOB.c.id == LEASE.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)
     .where(among(LEASE.c.job_id, "ids"), ~TASK.c.deleted)
+    .order_by(LEASE.c.job_id)
+    .with_for_update(of=LEASE)
+)
+_NOTED = (
+    select(LEASE.c.job_id, LEASE.c.fence, LEASE.c.session_id, ATTEMPT.c.message)
+    .join(ATTEMPT, (ATTEMPT.c.job_id == LEASE.c.job_id) & (ATTEMPT.c.fence == LEASE.c.fence))
+    .join(JOB, JOB.c.id == LEASE.c.job_id)
+    .join(TASK, TASK.c.id == JOB.c.task_id)
+    .where(among(LEASE.c.job_id, "ids"), ATTEMPT.c.status == AttemptStatus.CLAIMED.value, ~TASK.c.deleted)
     .order_by(LEASE.c.job_id)
     .with_for_update(of=LEASE)
 )
@@ -120,6 +129,20 @@ def renew(tx: Transaction, refs: Sequence[AttemptRef], session_id: str, lease: t
         until = to_micros(now + lease)
         tx.update(LEASE, ("expires_at",), ("job_id",), [(until, job_id) for job_id, _ in renewed])
     return Renewal(renewed=tuple(renewed), gone=tuple(gone), cancel=tuple(cancel))
+
+
+def note(tx: Transaction, notes: Sequence[AttemptNote], session_id: str) -> None:
+    """Keep what engines say of claimed attempts that wait there, where it is new."""
+    said = {(each.job_id, each.fence): each.message for each in notes if each.message is not None}
+    if not said:
+        return
+    rows = tx.all(_NOTED, ids=[job_id for job_id, _ in said])
+    new = [
+        (said[row.job_id, row.fence], row.job_id, row.fence)
+        for row in rows
+        if row.session_id == session_id and said.get((row.job_id, row.fence), row.message) != row.message
+    ]
+    tx.update(ATTEMPT, ("message",), ("job_id", "fence"), new)
 
 
 def adopt(

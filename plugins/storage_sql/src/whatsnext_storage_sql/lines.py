@@ -165,6 +165,11 @@ def heads(tx: Transaction, offer: Offer, project_ids: tuple[int, ...] | None) ->
     return found
 
 
+def all_lines(tx: Transaction) -> Sequence[Row[Any]]:
+    """Return project, class and requirement of every line of active projects in which a job stands."""
+    return tx.all(_LINES)
+
+
 def _wanted(lines: Sequence[KnownLine], offer: Offer) -> list[_Wanted]:
     total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
     wanted = []

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from whatsnext_core.model import Artifact, Attempt, Client, Cursor, Event, Job, JobStatus, Project, ProjectStatus, Task
-from whatsnext_core.storage import EVERY_EVENT, Demand, EventFilter, JobQuery, LogPart, Page
-from whatsnext_storage_sql import artifacts, clients, cursors, events, jobs, lines, logs, projects, tasks
+from whatsnext_core.storage import (
+    EVERY_EVENT,
+    Demand,
+    EventFilter,
+    Holding,
+    JobQuery,
+    LogPart,
+    Page,
+    Parent,
+    PastRun,
+    Place,
+)
+from whatsnext_storage_sql import (
+    artifacts,
+    clients,
+    cursors,
+    events,
+    jobs,
+    lines,
+    logs,
+    looks,
+    projects,
+    standing,
+    tasks,
+)
 from whatsnext_storage_sql.transaction import Transaction
 
 
@@ -57,6 +80,18 @@ class SQLReader:
         """Return the ids of the jobs that depend directly on this one."""
         return jobs.children(self._tx, job_id, page)
 
+    def unmet(self, job_id: int, limit: int) -> Sequence[Parent]:
+        """Return the jobs before this one whose edges to it are not met."""
+        return looks.unmet(self._tx, job_id, limit)
+
+    def place(self, job_id: int, limit: int) -> Place | None:
+        """Return where a ready job stands."""
+        return standing.place(self._tx, job_id, limit)
+
+    def past_runs(self, project_id: int, task_ids: Collection[int], limit: int) -> Sequence[PastRun]:
+        """Return how long the newest completed jobs of these tasks ran."""
+        return looks.past_runs(self._tx, project_id, task_ids, limit)
+
     def counts(self, project_id: int) -> Mapping[JobStatus, int]:
         """Return how many jobs of the project there are in each status."""
         return projects.counts(self._tx, project_id)
@@ -72,6 +107,14 @@ class SQLReader:
     def live_attempts(self, client_id: str) -> Sequence[Attempt]:
         """Return the attempts that the client holds now, by job id."""
         return jobs.live_attempts(self._tx, client_id)
+
+    def holdings(self, client_ids: Collection[str], limit: int) -> Sequence[Holding]:
+        """Return the attempts that these clients hold now, by job id."""
+        return looks.holdings(self._tx, client_ids, limit)
+
+    def reservations(self) -> Mapping[str, tuple[int, datetime]]:
+        """Return the job that each client drains for, and since when that counts."""
+        return looks.reservations(self._tx)
 
     def client(self, client_id: str) -> Client:
         """Return the client."""

@@ -12,6 +12,7 @@ from whatsnext_core.model import (
     ArtifactUpload,
     Assignment,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     Client,
@@ -157,6 +158,10 @@ class SQLWriter(SQLReader):
     def renew(self, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
         """Renew the leases of a session's attempts."""
         return leasing.renew(self._tx, refs, session_id, lease, now)
+
+    def note(self, notes: Sequence[AttemptNote], session_id: str) -> None:
+        """Keep what an engine says of claimed attempts of a session that wait there."""
+        leasing.note(self._tx, notes, session_id)
 
     def adopt(
         self, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime

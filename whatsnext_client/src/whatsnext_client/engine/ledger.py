@@ -19,12 +19,14 @@ from whatsnext_client.engine.pace import HORIZON, Pace
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import remaining
 from whatsnext_client.engine.sleepers import Sleepers
-from whatsnext_core.model import AttemptEnd, AttemptRef, AttemptStart, Capacity
+from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, Capacity
 from whatsnext_core.model.limits import MAX_RESULT, MAX_SECONDS
 from whatsnext_core.sync import MAX_WANTED, SyncRequest, SyncResponse
 
 TELL_WITHIN: Final = 0.1
 """Seconds after which the server hears that an attempt runs."""
+NOTE_WITHIN: Final = 1.0
+"""Seconds after which it hears why an attempt waits in the engine's own queue; later words go with other news."""
 GATHER: Final = 0.1
 """Seconds that ends are gathered for, while the stock of jobs lasts."""
 LINGER: Final = 0.02
@@ -98,6 +100,8 @@ class Ledger:
         self._recall_after = RECALL
         self._untold: dict[str, Held] = {}
         """The attempts that run without the server knowing, that of the earliest news first."""
+        self._unsaid: dict[str, Held] = {}
+        """Those that wait in the engine's own queue without the server knowing why, the earliest first."""
         self._reportable: dict[str, Held] = {}
         """Those whose end can be sent, that of the earliest end first."""
         self._waiting: set[str] = set()
@@ -121,10 +125,20 @@ class Ledger:
                 self._waiting.discard(held.key)
             if held.running and not held.told:
                 held.since = now
+                self._unsaid.pop(held.key, None)
                 if held.key in self.held and held.is_live:
                     self._untold[held.key] = held
             if len(self._untold) == 1 or (self._reportable and not self._is_stocked):
                 self.sleepers.stir()
+
+    def waits(self, held: Held, words: str) -> None:
+        """Note what the engine says of an attempt that waits there."""
+        with self.changed:
+            if held.note is None and held.key in self.held and held.is_live:
+                held.noted_at = time.monotonic()
+                self._unsaid[held.key] = held
+            held.note = words
+            self.sleepers.stir()
 
     def ended(self, held: Held, end: AttemptEnd, now: float) -> None:
         """Note how an attempt ended; ``report`` follows when its output is with the server."""
@@ -133,6 +147,7 @@ class Ledger:
                 self.pace.ended(now, now - held.started, held.allocation.cpu, held.allocation.memory)
             held.end, held.stage, held.since = end, Stage.ENDED, now
             self._untold.pop(held.key, None)
+            self._unsaid.pop(held.key, None)
             self._waiting.discard(held.key)
 
     def report(self, held: Held, now: float) -> None:
@@ -148,6 +163,7 @@ class Ledger:
         """Say no more of an attempt that belongs to somebody else, though it still uses what it was given."""
         with self.changed:
             held.muted = True
+            self._unsaid.pop(held.key, None)
 
     def drop(self, held: Held) -> None:
         """Forget an attempt without a word."""
@@ -198,6 +214,7 @@ class Ledger:
     def prompt_due(self) -> float | None:
         """Return when the next prompt request is due, by the monotonic clock; None if there is nothing to say."""
         due = [held.since + TELL_WITHIN for held in itertools.islice(self._untold.values(), 1)]
+        due += [held.noted_at + NOTE_WITHIN for held in itertools.islice(self._unsaid.values(), 1)]
         due += [moment for moment in (self._ends_due(), self._recall_at) if moment is not None]
         return min(due, default=None)
 
@@ -236,8 +253,12 @@ class Ledger:
                     if held.told:
                         self._untold.pop(held.key, None)
             self.lease = response.lease
+            for note in request.held:
+                if note.message is not None and (held := self.held.get(_key(note))):
+                    held.note_told = note.message
+                    self._unsaid.pop(held.key, None)
             fresh = self._take_in(response)
-            named: list[AttemptRef | AttemptStart] = [*request.held, *request.adopted]
+            named: list[AttemptRef | AttemptNote | AttemptStart] = [*request.held, *request.adopted]
             named += [*request.running, *(each.ref for each in fresh)]
             for name in named:
                 if held := self.held.get(_key(name)):
@@ -294,6 +315,7 @@ class Ledger:
     def _lose(self, key: str) -> Held | None:
         self._waiting.discard(key)
         self._untold.pop(key, None)
+        self._unsaid.pop(key, None)
         self._reportable.pop(key, None)
         return self.held.pop(key, None)
 
@@ -338,7 +360,7 @@ class Ledger:
             project_ids=self._project_ids,
             time_left=self._time_left(wait),
             running=tuple(held.start for held in own if held.running and held.start is not None),
-            held=tuple(held.ref for held in own if not held.running),
+            held=tuple(held.waiting for held in own if not held.running),
             released=tuple(self._released.values()),
             adopted=tuple(self._adopted.values()),
             ended=tuple(held.end for held in ended if held.end is not None),
@@ -388,5 +410,5 @@ class Ledger:
         return tuple(fresh)
 
 
-def _key(named: AttemptRef | AttemptStart | AttemptEnd) -> str:
+def _key(named: AttemptRef | AttemptNote | AttemptStart | AttemptEnd) -> str:
     return f"{named.job_id}-{named.fence}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
-from whatsnext_core.model import Allocation, Assignment, AttemptEnd, AttemptRef, AttemptStart, Cause
+from whatsnext_core.model import Allocation, Assignment, AttemptEnd, AttemptNote, AttemptRef, AttemptStart, Cause
 
 STREAMS: Final = ("stdout", "stderr")
 
@@ -118,6 +118,12 @@ class Held:
     """Whether it waited in the engine's queue, as far as is known, before it ran."""
     told: bool = False
     """Whether the server knows that it runs."""
+    note: str | None = None
+    """What the engine says while it waits there; None if it said nothing so far."""
+    note_told: str | None = None
+    """What the server knows of that."""
+    noted_at: float = 0.0
+    """When the engine said something of it for the first time, by the monotonic clock."""
     since: float = 0.0
     """When it came into its present stage, by the monotonic clock."""
     started: float | None = None
@@ -218,6 +224,12 @@ class Held:
     def devices(self) -> frozenset[str]:
         """The ids of the devices that it was given."""
         return frozenset(self.allocation.device_ids)
+
+    @property
+    def waiting(self) -> AttemptNote:
+        """Its name in the list of those that do not run yet, with what is new about that."""
+        note = self.note if self.note != self.note_told else None
+        return AttemptNote(job_id=self.job_id, fence=self.fence, message=note)
 
     @property
     def is_live(self) -> bool:

@@ -20,6 +20,7 @@ from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle,
 from whatsnext_core.formatting.contract import Announcer
 from whatsnext_core.formatting.environment import result_file
 from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
+from whatsnext_core.model.attempt import short_note
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,13 @@ class Runner:
     """The attempts of one worker on one engine."""
 
     def __init__(
-        self, engine: Engine, folder: StateFolder, surroundings: Surroundings, *, on_running: Callable[[Held], None]
+        self,
+        engine: Engine,
+        folder: StateFolder,
+        surroundings: Surroundings,
+        *,
+        on_running: Callable[[Held], None],
+        on_waiting: Callable[[Held, str], None],
     ) -> None:
         self.live: dict[str, Held] = {}
         """The attempts on the engine, by key."""
@@ -51,6 +58,7 @@ class Runner:
         self._surroundings = surroundings
         self._formatter = f"{type(engine).__module__}.{type(engine).__qualname__}"
         self._on_running = on_running
+        self._on_waiting = on_waiting
         self._announces = False
         self._interval = FASTEST_POLL
         self._next_poll = 0.0
@@ -155,7 +163,7 @@ class Runner:
                 del self.live[key]
                 ended.append((held_now, end_of(held_now, execution)))
             else:
-                self._note(held_now, execution.state, now)
+                self._note(held_now, execution, now)
         self._schedule(now, progress=bool(ended))
         return ended
 
@@ -203,13 +211,16 @@ class Runner:
             self._complain("The engine does not say how the jobs stand: %s: %s", type(error).__name__, error)
             return {}
 
-    def _note(self, held: Held, state: ExecutionState, now: float) -> None:
+    def _note(self, held: Held, execution: Execution, now: float) -> None:
         """Note whether an attempt runs, or waits in the engine's queue; the time that it may run begins after that."""
         if held.running:
             return
-        if state is ExecutionState.WAITING:
+        if execution.state is ExecutionState.WAITING:
             held.waited = True
-        elif state is ExecutionState.RUNNING:
+            words = short_note(execution.message)
+            if words != (held.note or ""):
+                self._on_waiting(held, words)
+        elif execution.state is ExecutionState.RUNNING:
             held.running = True
             if held.waited or held.started is None:
                 held.started, held.started_at = now, time.time()

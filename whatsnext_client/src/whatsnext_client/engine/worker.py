@@ -95,7 +95,11 @@ class Worker:
             filters=plan.use_resource_filter,
         )
         self._runner = Runner(
-            engine, folder, surroundings, on_running=lambda held: self._ledger.started(held, time.monotonic())
+            engine,
+            folder,
+            surroundings,
+            on_running=lambda held: self._ledger.started(held, time.monotonic()),
+            on_waiting=self._ledger.waits,
         )
         self._logs = LogUploader(
             rest,

@@ -17,6 +17,7 @@ from whatsnext_core.model import (
     Assignment,
     Attempt,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     AttemptStatus,
@@ -205,7 +206,7 @@ def start(state: State, starts: Sequence[AttemptStart], session_id: str, now: da
 
 def run(state: State, row: Row, attempt: Attempt, now: datetime) -> None:
     """Note that a claimed attempt runs."""
-    attempt = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now)
+    attempt = evolve(attempt, status=AttemptStatus.RUNNING, started_at=now, message="")
     state.attempts.put((attempt.job_id, attempt.fence), attempt)
     move(
         state,
@@ -233,6 +234,17 @@ def renew(state: State, refs: Sequence[AttemptRef], session_id: str, lease: time
         if row.job.cancel_requested:
             cancel.append(key)
     return Renewal(renewed=tuple(renewed), gone=tuple(gone), cancel=tuple(cancel))
+
+
+def note(state: State, notes: Sequence[AttemptNote], session_id: str) -> None:
+    """Keep what engines say of claimed attempts that wait there."""
+    for each in notes:
+        held = _held(state, each.job_id, each.fence, session_id)
+        if held is None or each.message is None:
+            continue
+        _, attempt = held
+        if attempt.status is AttemptStatus.CLAIMED and attempt.message != each.message:
+            state.attempts.put((each.job_id, each.fence), evolve(attempt, message=each.message))
 
 
 def adopt(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from math import inf
 from typing import TypeVar
 
 from whatsnext_core.errors import NotFoundError
-from whatsnext_core.memory import artifacts
+from whatsnext_core.memory import artifacts, looks
 from whatsnext_core.memory.cursors import last_event
 from whatsnext_core.memory.logs import read_log
 from whatsnext_core.memory.state import State
@@ -31,7 +31,19 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.scheduling import longest
-from whatsnext_core.storage import EVERY_EVENT, Demand, EventFilter, JobOrder, JobQuery, LogPart, Page
+from whatsnext_core.storage import (
+    EVERY_EVENT,
+    Demand,
+    EventFilter,
+    Holding,
+    JobOrder,
+    JobQuery,
+    LogPart,
+    Page,
+    Parent,
+    PastRun,
+    Place,
+)
 
 T = TypeVar("T")
 
@@ -117,6 +129,18 @@ class MemoryReader:
         found = self._state.edges.children.keys(job_id)
         return _cut((child for child in found if self._state.is_visible(self._state.jobs[child])), page)
 
+    def unmet(self, job_id: int, limit: int) -> Sequence[Parent]:
+        """Return the jobs before this one whose edges to it are not met."""
+        return looks.unmet(self._state, job_id, limit)
+
+    def place(self, job_id: int, limit: int) -> Place | None:
+        """Return where a ready job stands."""
+        return looks.place(self._state, job_id, limit)
+
+    def past_runs(self, project_id: int, task_ids: Collection[int], limit: int) -> Sequence[PastRun]:
+        """Return how long the newest completed jobs of these tasks ran."""
+        return looks.past_runs(self._state, project_id, task_ids, limit)
+
     def counts(self, project_id: int) -> Mapping[JobStatus, int]:
         """Return how many jobs of the project there are in each status."""
         state = self._state
@@ -160,6 +184,15 @@ class MemoryReader:
         """Return the attempts that the client holds now, by job id."""
         held = self._state.attempts.live.keys(client_id)
         return [self._state.attempts[key] for key in held if self._state.seen(key[0])]
+
+    def holdings(self, client_ids: Collection[str], limit: int) -> Sequence[Holding]:
+        """Return the attempts that these clients hold now, by job id."""
+        return looks.holdings(self._state, client_ids, limit)
+
+    def reservations(self) -> Mapping[str, tuple[int, datetime]]:
+        """Return the job that each client drains for, and since when that counts."""
+        found = ((client_id, self._state.reservations[client_id]) for client_id in self._state.reservations)
+        return {client_id: (reservation.job_id, reservation.at) for client_id, reservation in found}
 
     def client(self, client_id: str) -> Client:
         """Return the client."""

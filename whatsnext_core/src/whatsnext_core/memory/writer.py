@@ -14,6 +14,7 @@ from whatsnext_core.model import (
     ArtifactUpload,
     Assignment,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     Client,
@@ -141,6 +142,10 @@ class MemoryWriter(MemoryReader):
     def renew(self, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
         """Renew the leases of a session's attempts."""
         return attempts.renew(self._state, refs, session_id, lease, now)
+
+    def note(self, notes: Sequence[AttemptNote], session_id: str) -> None:
+        """Keep what an engine says of claimed attempts of a session that wait there."""
+        attempts.note(self._state, notes, session_id)
 
     def adopt(
         self, refs: Sequence[AttemptRef], client_id: str, session_id: str, lease: timedelta, now: datetime

@@ -1,7 +1,15 @@
 """The things that WhatsNext keeps: projects, tasks, jobs, clients and attempts, as immutable values."""
 
 from whatsnext_core.model.artifact import Artifact, ArtifactSpec, ArtifactUpload
-from whatsnext_core.model.attempt import Assignment, Attempt, AttemptEnd, AttemptRef, AttemptStart, EndOutcome
+from whatsnext_core.model.attempt import (
+    Assignment,
+    Attempt,
+    AttemptEnd,
+    AttemptNote,
+    AttemptRef,
+    AttemptStart,
+    EndOutcome,
+)
 from whatsnext_core.model.client import Allocation, Capacity, Client, ClientChanges, ClientSpec, Device, Share
 from whatsnext_core.model.cursor import Cursor
 from whatsnext_core.model.event import Event, EventKind, event_data
@@ -20,6 +28,7 @@ __all__ = [
     "Assignment",
     "Attempt",
     "AttemptEnd",
+    "AttemptNote",
     "AttemptRef",
     "AttemptStart",
     "AttemptStatus",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from attrs import field, frozen
+from attrs.converters import optional
 
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import limits
@@ -16,10 +17,18 @@ from whatsnext_core.model.job import Job
 from whatsnext_core.model.status import AttemptStatus, Cause, JobStatus
 from whatsnext_core.model.task import Task
 
+MAX_NOTE: Final = 1_000
+"""Characters that are kept of what an engine says while an attempt waits there."""
+
 
 def _cut(text: str) -> str:
     """Return what of a text from an engine can be stored."""
     return text[: limits.MAX_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def short_note(text: str) -> str:
+    """Return what is kept of an engine's words on why something waits."""
+    return _cut(text[:MAX_NOTE])
 
 
 def _check_id(_: object, attribute: attrs.Attribute[int], value: int) -> None:
@@ -60,7 +69,7 @@ class Attempt:
     cause: Cause | None = None
     """Why it did not succeed."""
     message: str = ""
-    """The same in words."""
+    """The same in words; of an attempt that waits in an engine's own queue, what the engine says of that."""
     peak_memory: int | None = None
     """Largest resident memory in bytes."""
     cpu_seconds: float | None = None
@@ -79,6 +88,18 @@ class AttemptRef:
     """The job."""
     fence: int = field(validator=_check_id)
     """The attempt's fence."""
+
+
+@frozen(kw_only=True)
+class AttemptNote:
+    """A client reports that it still holds an attempt that does not run yet, and what there is to say of that."""
+
+    job_id: int = field(validator=_check_id)
+    """The job."""
+    fence: int = field(validator=_check_id)
+    """The attempt's fence."""
+    message: str | None = field(default=None, converter=optional(short_note))
+    """Why it waits, in the words of its engine; cut to 1,000 characters. None leaves what was said before."""
 
 
 @frozen(kw_only=True)

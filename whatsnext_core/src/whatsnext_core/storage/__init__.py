@@ -2,6 +2,7 @@
 
 from whatsnext_core.storage.appending import unseen
 from whatsnext_core.storage.claims import SUBMISSION_LASTS, UPLOAD_LASTS, ClaimRequest, Renewal, Settled
+from whatsnext_core.storage.looks import Ahead, Holding, Parent, PastRun, Place
 from whatsnext_core.storage.protocol import Reader, Storage, Writer
 from whatsnext_core.storage.queries import EVERY_EVENT, Demand, EventFilter, JobOrder, JobQuery, LogPart, Page
 
@@ -9,13 +10,18 @@ __all__ = [
     "EVERY_EVENT",
     "SUBMISSION_LASTS",
     "UPLOAD_LASTS",
+    "Ahead",
     "ClaimRequest",
     "Demand",
     "EventFilter",
+    "Holding",
     "JobOrder",
     "JobQuery",
     "LogPart",
     "Page",
+    "Parent",
+    "PastRun",
+    "Place",
     "Reader",
     "Renewal",
     "Settled",

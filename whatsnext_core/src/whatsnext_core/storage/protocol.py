@@ -35,6 +35,7 @@ from whatsnext_core.model import (
     Assignment,
     Attempt,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     Client,
@@ -51,11 +52,12 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.storage.claims import ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.following import CursorKeeper, EventReader
+from whatsnext_core.storage.looks import ReasonReader
 from whatsnext_core.storage.projects import ProjectKeeper
 from whatsnext_core.storage.queries import Demand, JobQuery, LogPart, Page
 
 
-class Reader(EventReader, Protocol):
+class Reader(EventReader, ReasonReader, Protocol):
     """A consistent view of what is stored. A job of a batch that is not published yet is nowhere to be seen.
 
     The same holds for whatever belongs to a project that was deleted, though ``settle`` may not have cleared it away
@@ -295,6 +297,13 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
 
     def renew(self, refs: Sequence[AttemptRef], session_id: str, lease: timedelta, now: datetime) -> Renewal:
         """Renew the leases of a session's attempts, in the order given."""
+        ...
+
+    def note(self, notes: Sequence[AttemptNote], session_id: str) -> None:
+        """Keep what an engine says of claimed attempts of a session that wait there, as their ``message``.
+
+        Nothing happens to one that runs, has ended, or is not of the session. The start of an attempt clears it.
+        """
         ...
 
     def adopt(

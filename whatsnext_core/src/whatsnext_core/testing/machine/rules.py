@@ -14,6 +14,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from whatsnext_core.model import (
     Assignment,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     Cause,
@@ -311,15 +312,20 @@ class ClientRules(SideBySide):
         self.both(lambda writer: writer.start(starts, session or "s1", self.now))
 
     @precondition(lambda self: self.attempts())
-    @rule(data=st.data(), how=st.integers(0, 1))
+    @rule(data=st.data(), how=st.integers(0, 3))
     def keep_or_give_back(self, data: st.DataObject, how: int) -> None:
-        """A client renews or gives back attempts."""
+        """A client renews attempts, gives them back, or tells why they wait."""
         refs, session = self._draw_held(data)
         session = session or "s1"
-        if how:
-            self.both(lambda writer: writer.renew(refs, session, draw_from.LEASE, self.now))
-        else:
-            self.both(lambda writer: writer.release(refs, session, self.now))
+        match how:
+            case 0:
+                self.both(lambda writer: writer.release(refs, session, self.now))
+            case 1:
+                words = data.draw(st.sampled_from(["Resources", "Priority", "", None]))
+                notes = [AttemptNote(job_id=ref.job_id, fence=ref.fence, message=words) for ref in refs]
+                self.both(lambda writer: writer.note(notes, session))
+            case _:
+                self.both(lambda writer: writer.renew(refs, session, draw_from.LEASE, self.now))
 
     @precondition(lambda self: self.attempts())
     @rule(data=st.data(), client=draw_from.CLIENTS, session=draw_from.SESSIONS)

@@ -15,6 +15,8 @@ from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import ClaimRequest, JobOrder, JobQuery, Page, Reader, Settled, Storage, Writer
 
 EVERYTHING = Page(limit=10_000)
+LOOKED_AT = 3
+"""Jobs at the end of the queue whose place is compared, and jobs before them that are counted."""
 
 
 def snapshot(storage: Storage, now: datetime) -> dict[str, Any]:
@@ -48,6 +50,9 @@ def _read(reader: Reader) -> dict[str, Any]:
         "counts": {project.id: dict(reader.counts(project.id)) for project in projects},
         "demand": [(one.project_id, one.requirement.key, one.longest, one.jobs) for one in reader.demand(1_000)],
         "dependencies": {job.id: dict(reader.dependencies(job.id)) for job in oldest if job.depends},
+        "unmet": {job.id: list(reader.unmet(job.id, 5)) for job in oldest if job.depends},
+        "places": {job.id: _place(reader, job.id) for job in jobs[JobOrder.QUEUE][-LOOKED_AT:]},
+        "past runs": {project.id: list(reader.past_runs(project.id, range(1, 20), 5)) for project in projects},
         "children": {parent: list(reader.children(parent, EVERYTHING)) for parent in sorted(parents)},
         "attempts": attempts,
         "logs": {
@@ -58,6 +63,8 @@ def _read(reader: Reader) -> dict[str, Any]:
         "artifacts": {job.id: _files(reader, job.id) for job in oldest},
         "clients": clients,
         "live": {client.id: list(reader.live_attempts(client.id)) for client in clients},
+        "holdings": list(reader.holdings([client.id for client in clients], 5)),
+        "reservations": dict(reader.reservations()),
         "events": dict(events),
         "events ascend": numbers == sorted(set(numbers)),
     }
@@ -69,6 +76,15 @@ def _files(reader: Reader, job_id: int) -> list[tuple[Artifact, bytes]]:
         (evolve(found, id=0), reader.artifact_bytes(found.id, 0, found.size + 1))
         for found in reader.artifacts(job_id, EVERYTHING)
     ]
+
+
+def _place(reader: Reader, job_id: int) -> Any:
+    """Return the place of a job, without what a backend may word its own way: the case of a kind of device."""
+    place = reader.place(job_id, LOOKED_AT)
+    if place is None:
+        return None
+    ahead = [] if place.more else [(each.task_id, each.requirement.key, each.number) for each in place.ahead]
+    return place.since, ahead, place.number, place.more
 
 
 class _LookedError(Exception):

@@ -9,6 +9,7 @@ from whatsnext_core.testing.storage.claiming import ClaimScenarios
 from whatsnext_core.testing.storage.following import FollowingScenarios
 from whatsnext_core.testing.storage.graph import GraphScenarios
 from whatsnext_core.testing.storage.housekeeping import HousekeepingScenarios
+from whatsnext_core.testing.storage.looking import LookingScenarios
 from whatsnext_core.testing.storage.losses import LossScenarios
 from whatsnext_core.testing.storage.projects import ProjectScenarios
 from whatsnext_core.testing.storage.reading import ReadingScenarios
@@ -28,6 +29,7 @@ class StorageConformance(
     ResultScenarios,
     FollowingScenarios,
     ArtifactScenarios,
+    LookingScenarios,
     HousekeepingScenarios,
 ):
     """What every storage backend does, scenario by scenario.
