@@ -44,6 +44,7 @@ DOCUMENTED = [
     "DELETE /jobs/{job_id}",
     "GET /jobs/{job_id}/dependencies",
     "GET /jobs/{job_id}/attempts",
+    "GET /jobs/{job_id}/why",
     "POST /jobs/{job_id}/cancel",
     "POST /jobs/{job_id}/retry",
     "GET /jobs/{job_id}/logs/{stream}",

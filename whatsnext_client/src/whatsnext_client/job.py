@@ -11,6 +11,7 @@ from whatsnext_client.rest import Document, Rest
 from whatsnext_client.task import Task
 from whatsnext_core.converters import from_json, ignoring_extra_keys
 from whatsnext_core.errors import ConflictError, InvalidError
+from whatsnext_core.explaining import Explanation
 from whatsnext_core.model import Attempt, Condition, JobSpec, JobStatus
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCE
 """Statuses that a job leaves only if a person does something."""
 _LOG_PART: Final = 4 * 2**20
 _ATTEMPTS: Final = ignoring_extra_keys(Attempt)
+_EXPLANATION: Final = ignoring_extra_keys(Explanation)
 
 
 class Job(JobFacts):
@@ -179,6 +181,14 @@ class Job(JobFacts):
         rest, job_id = self._queued("asked for its attempts")
         what = f"attempt of job {job_id}"
         return [from_json(each, Attempt, what=what, converter=_ATTEMPTS) for each in rest.attempts(job_id)]
+
+    def why(self) -> Explanation:
+        """Return why the job stands where it stands: reasons in words, its place in the queue, when it may start.
+
+        The reasons come weightiest first; each has a ``code``, a ``text``, and an ``advice`` if something can be done.
+        """
+        rest, job_id = self._queued("explained")
+        return from_json(rest.why(job_id), Explanation, what=f"why of job {job_id}", converter=_EXPLANATION)
 
     def run(self, resource: Resource | None = None) -> int:
         """Run the job here and now, report it, and return the exit code of its command.

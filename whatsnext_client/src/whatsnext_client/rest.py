@@ -173,6 +173,10 @@ class Rest:
         """Return the jobs before a job, each with id, name and status."""
         return list(self._document(self.transport.get(f"/jobs/{job_id}/dependencies"))["dependencies"])
 
+    def why(self, job_id: int) -> Document:
+        """Return why a job stands where it stands."""
+        return self._document(self.transport.get(f"/jobs/{job_id}/why"))
+
     def attempts(self, job_id: int) -> list[Document]:
         """Return the attempts of a job, oldest first."""
         return list(self.transport.get(f"/jobs/{job_id}/attempts"))

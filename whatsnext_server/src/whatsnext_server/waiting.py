@@ -100,6 +100,15 @@ class WaitingRoom:
         """Whether a request of the client is held."""
         return any(seat.client_id == client_id for seat in list(self._seats))
 
+    def serves(self) -> dict[str, frozenset[int]]:
+        """Return the projects whose jobs clients wait for, of those clients that wait for some only."""
+        found: dict[str, frozenset[int]] = {}
+        everything = {seat.client_id for seat in self._seats if seat.project_ids is None}
+        for seat in self._seats:
+            if seat.project_ids is not None and seat.client_id not in everything:
+                found[seat.client_id] = found.get(seat.client_id, frozenset()) | seat.project_ids
+        return found
+
     def enter(self, seat: Seat) -> None:
         """Take a request in; an earlier one of the same session is answered now."""
         key = (seat.client_id, seat.session_id)

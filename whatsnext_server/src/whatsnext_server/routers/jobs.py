@@ -15,9 +15,18 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Job, JobStatus, limits
 from whatsnext_core.storage import JobOrder, JobQuery, Page, Reader, Writer
 from whatsnext_server.answers import Answer
+from whatsnext_server.explaining import why
 from whatsnext_server.routers.parameters import JobId, Limit, ProjectId, Skip
 from whatsnext_server.routing import new_router, problems
-from whatsnext_server.schemas import AttemptDocument, Dependencies, JobData, JobDocument, JobUpdate, NewJob
+from whatsnext_server.schemas import (
+    AttemptDocument,
+    Dependencies,
+    JobData,
+    JobDocument,
+    JobUpdate,
+    NewJob,
+    WhyDocument,
+)
 from whatsnext_server.services import Services, services_of
 from whatsnext_server.submitting import submit_job
 
@@ -161,6 +170,18 @@ async def get_dependencies(request: Request, job_id: JobId) -> Response:
 async def list_attempts(request: Request, job_id: JobId) -> Response:
     """Every execution of the job, oldest first: who ran it, on what, and how it ended."""
     return await services_of(request).answer(lambda reader: list(map(to_json, reader.attempts(job_id))))
+
+
+@router.get("/jobs/{job_id}/why", response_model=WhyDocument, responses=problems(404), summary="Explain a job")
+async def explain_job(request: Request, job_id: JobId) -> Response:
+    """Why the job stands where it stands, as codes and sentences, the weightiest first.
+
+    They say what it waits for, which clients lack what, what must end before it fits, its place in the queue, when it
+    may start, how it ended, and what would change that.
+    """
+    services = services_of(request)
+    serves, now = services.room.serves(), await services.run(services.storage.clock)
+    return await services.answer(lambda reader: why(reader, job_id, now, services.settings, serves))
 
 
 def _statuses(texts: Sequence[str]) -> Iterator[JobStatus]:

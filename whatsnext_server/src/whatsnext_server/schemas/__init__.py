@@ -18,6 +18,7 @@ from whatsnext_server.schemas.jobs import (
     JobDocument,
     JobUpdate,
     NewJob,
+    WhyDocument,
 )
 from whatsnext_server.schemas.projects import DemandDocument, NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
 from whatsnext_server.schemas.tasks import NewTask, Retry, TaskDocument, TaskUpdate
@@ -59,4 +60,5 @@ __all__ = [
     "TaskDocument",
     "TaskUpdate",
     "UploadState",
+    "WhyDocument",
 ]

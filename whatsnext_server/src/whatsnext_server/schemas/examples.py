@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from whatsnext_core.converters import to_json
+from whatsnext_core.explaining import Estimate, Explanation, Reason, Sample
 from whatsnext_core.model import (
     Allocation,
     Artifact,
@@ -136,6 +137,30 @@ _ARTIFACT = Artifact(
     fence=1,
     created_at=NOON,
 )
+_WHY = Explanation(
+    job_id=18,
+    name="train-1",
+    status=JobStatus.PENDING,
+    at=NOON + SECOND,
+    reasons=(
+        Reason(
+            code="queue",
+            text="It is ready, and 12 jobs stand before it in the queue.",
+            advice="To let it go earlier, give it a higher priority than those before it.",
+        ),
+        Reason(
+            code="estimate",
+            text="It may start in 3 min to 8 min, judging by the last 20 runs of train (50 s to 2 min).",
+            until=NOON + 481 * SECOND,
+        ),
+    ),
+    place=12,
+    estimate=Estimate(
+        earliest=NOON + 181 * SECOND,
+        latest=NOON + 481 * SECOND,
+        samples=(Sample(task_id=1, task="train", runs=20, shortest=50.0, longest=120.0),),
+    ),
+)
 
 EXAMPLES: Final[Mapping[str, Any]] = {
     "Acknowledgement": {"status": "ok"},
@@ -153,6 +178,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
         "all_completed": True,
     },
     "Event": to_json(EVENT),
+    "Explanation": to_json(_WHY),
     "Fetch": {"job": fetched_document(_QUEUED), "num_pending": 3},
     "Job": to_json(_JOB),
     "JobData": {"data": to_json(_JOB)},

@@ -9,6 +9,7 @@ import attrs
 from pydantic import Field
 
 from whatsnext_core.converters import to_json
+from whatsnext_core.explaining import Explanation
 from whatsnext_core.model import Attempt, Condition, Job, JobChanges, JobSpec
 from whatsnext_server.schemas.base import Id, Key, Name, Priority, Schema, Timeout
 from whatsnext_server.schemas.common import AnyCaseCondition, AnyCaseJobStatus, ReadOnly
@@ -33,6 +34,8 @@ JobDocument = derive(Job)
 """A job, as every answer but that of fetch_job shows it."""
 AttemptDocument = derive(Attempt)
 """One execution of a job."""
+WhyDocument = derive(Explanation)
+"""Why a job stands where it stands."""
 
 EMPTY_OBJECT: Final[dict[str, Any]] = {"default_factory": dict, "json_schema_extra": {"default": {}}}
 """The default of a field that is an object; pydantic would copy an empty one each time, deeply."""
@@ -241,6 +244,7 @@ __all__ = [
     "JobDocument",
     "JobUpdate",
     "NewJob",
+    "WhyDocument",
     "edges",
     "fetched_document",
     "job_fields",

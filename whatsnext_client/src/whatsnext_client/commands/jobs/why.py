@@ -1,23 +1,25 @@
-"""``whatsnext jobs why``: gathers what decides about a job, and says it."""
+"""``whatsnext jobs why``: asks the server why a job stands where it stands, and shows it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from whatsnext_client.commands.base.help import Command
 from whatsnext_client.commands.base.options import common_options
+from whatsnext_client.commands.base.output import STYLES, Document, clean
 from whatsnext_client.commands.base.session import Session, pass_session
 from whatsnext_client.commands.base.values import job_id
 
 if TYPE_CHECKING:
-    from whatsnext_client.commands.jobs.explanation import Facts, Parent, Worker
-    from whatsnext_client.rest import Document, Rest
-    from whatsnext_core.model import Requirement
+    from rich.text import Text
 
-LOOKED_AT = 1_000
-"""Jobs of the queue that are looked through for the place of one."""
+WIDEST: Final = 100
+"""Columns that a sentence takes on a terminal, at most."""
+GRAVE: Final = frozenset({"archived", "does-not-fit", "failed", "no-client", "silent", "unknown-label"})
+"""Codes of what does not pass by itself."""
 
 
 @click.command("why", cls=Command, examples=["whatsnext jobs why 17", "whatsnext jobs why 17 --json"])
@@ -25,82 +27,46 @@ LOOKED_AT = 1_000
 @common_options
 @pass_session
 def why(session: Session, job_id: int) -> None:
-    """Say why a job stands where it stands: what it waits for, what it does not fit, or how it ended."""
-    from whatsnext_client.commands.jobs.explanation import explain
-    from whatsnext_core.converters import to_json
+    """Say why a job stands where it stands, the weightiest reason first.
 
-    facts = gather(session.api, job_id)
-    reasons = explain(facts)
+    What it waits for, which workers lack what it needs, what must end before it fits, its place in the queue, when it
+    may start, or how it ended; and what can be done about it.
+    """
+    found = session.api.why(job_id)
     if session.output.as_json:
-        session.output.document({"id": job_id, "status": facts.job.status.value, "reasons": to_json(reasons)})
-        return
-    session.output.say(f"Job {job_id} ({facts.job.name}) is {facts.job.status}.")
-    for reason in reasons:
-        session.output.say(reason.text)
-
-
-def gather(api: Rest, job_id: int) -> Facts:
-    """Return what decides about the job, as the server tells it now."""
-    from datetime import UTC, datetime
-
-    from whatsnext_client.commands.jobs.explanation import Facts
-    from whatsnext_core.converters import from_json, ignoring_extra_keys
-    from whatsnext_core.model import Job, JobStatus, ProjectStatus
-
-    document = api.job(job_id)
-    job = from_json(document, Job, what=f"job {job_id}", converter=ignoring_extra_keys(Job))
-    pending = job.status is JobStatus.PENDING
-    return Facts(
-        now=datetime.now(UTC),
-        job=job,
-        project_status=ProjectStatus.parse(api.project(job.project_id)["status"]),
-        requirement=_requirement(api.task(job.task_id)),
-        parents=_parents(api, job_id) if job.depends else (),
-        workers=tuple(map(_worker, api.clients())) if pending else (),
-        ahead=_ahead(api, document) if pending else None,
-    )
-
-
-def _requirement(task: Document) -> Requirement:
-    from whatsnext_core.model import Requirement
-
-    return Requirement(
-        cpu=task["required_cpu"],
-        accelerators=task["required_accelerators"],
-        memory=task["required_memory"],
-        accelerator_kind=task["accelerator_kind"],
-        accelerator_memory=task["accelerator_memory"],
-        labels=task["required_labels"],
-    )
-
-
-def _parents(api: Rest, job_id: int) -> tuple[Parent, ...]:
-    from whatsnext_client.commands.jobs.explanation import Parent
-    from whatsnext_core.model import JobStatus
-
-    found = api.dependencies(job_id)
-    return tuple(
-        Parent(id=one["id"], name=one["name"], status=JobStatus.parse(one["status"]) if one["status"] else None)
-        for one in found
-    )
-
-
-def _worker(client: Document) -> Worker:
-    from whatsnext_client.commands.jobs.explanation import Worker
-    from whatsnext_core.converters import from_json, ignoring_extra_keys
-    from whatsnext_core.model import Capacity
-    from whatsnext_core.model.client import numbered_devices
-
-    if client.get("capacity"):
-        what = f"capacity of worker {client['id']}"
-        capacity = from_json(client["capacity"], Capacity, what=what, converter=ignoring_extra_keys(Capacity))
+        session.output.document(found)
+    elif sys.stdout.isatty():
+        _draw(found)
     else:
-        devices = numbered_devices(client["available_accelerators"])
-        capacity = Capacity(cpu=client["available_cpu"], devices=devices)
-    return Worker(id=client["id"], capacity=capacity, draining=bool(client.get("draining")))
+        session.output.say(f"Job {found['job_id']} ({found['name']}) is {found['status']}.")
+        for reason in found["reasons"]:
+            session.output.say(reason["text"])
+            if reason["advice"]:
+                session.output.say(f"  {reason['advice']}")
 
 
-def _ahead(api: Rest, job: Document) -> int | None:
-    """Return how many pending jobs stand before this one, if not more than are looked at."""
-    waiting = api.jobs(project_id=job["project_id"], status="PENDING", order="queue", limit=LOOKED_AT)
-    return next((place for place, other in enumerate(waiting) if other["id"] == job["id"]), None)
+def _draw(found: Document) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False)
+    status = Text(found["status"], style=f"bold {STYLES.get(found['status'], '')}")
+    console.print(
+        Text.assemble(("Job ", "bold"), (f"{found['job_id']} ", "bold"), clean(found["name"]), " is ", status)
+    )
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", max_width=min(console.width, WIDEST) - 2)
+    for place, reason in enumerate(found["reasons"]):
+        table.add_row(_mark(reason["code"], place), Text(clean(reason["text"]), style="" if place else "bold"))
+        if reason["advice"]:
+            table.add_row("", Text(f"> {clean(reason['advice'])}", style="cyan"))
+    console.print(table)
+
+
+def _mark(code: str, place: int) -> Text:
+    from rich.text import Text
+
+    style = "red" if code in GRAVE else "green" if code in {"completed", "next", "running"} else "yellow"
+    return Text("*", style=f"bold {style}" if not place else style)

@@ -1,0 +1,142 @@
+"""Gathers what decides about a job: bounded looks at one moment, however long the queue is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from whatsnext_core.converters import to_json
+from whatsnext_core.errors import NotFoundError
+from whatsnext_core.explaining import Facts, explain, follow, survey
+from whatsnext_core.model import Client, Job, JobStatus, ProjectStatus
+from whatsnext_core.states import needed
+from whatsnext_core.storage import Holding, Page, Parent, PastRun, Place, Reader
+from whatsnext_server.config import ServerSettings
+
+COUNTED: Final = 10_000
+"""Jobs before a job that are counted."""
+PARENTS: Final = 100
+"""Jobs that a job waits for of which the statuses are told."""
+FOLLOWED: Final = 3
+"""Those of them that are told of one by one, each with what it waits for."""
+CLIENTS: Final = 1_000
+"""Active clients that are looked at, and as many others."""
+CROWDED: Final = 64
+"""Clients that would fit of which it is told what they run."""
+HELD: Final = 2_000
+"""Live attempts on them."""
+RUNS: Final = 1_000
+"""Completed jobs of a project among which past runs are looked for."""
+PROJECTS: Final = 4
+"""Projects in which they are looked for."""
+TASKS: Final = 8
+"""Other tasks whose names are looked up."""
+CHILDREN: Final = 10
+"""Jobs behind a job that are counted."""
+
+
+def gather(
+    reader: Reader, job_id: int, now: datetime, settings: ServerSettings, serves: Mapping[str, Collection[int]]
+) -> Facts:
+    """Return what decides about a job, as it is at one moment; NotFoundError if there is none of this id."""
+    job = reader.job(job_id)
+    task, project = reader.task(job.task_id), reader.project(job.project_id)
+    silent_after = timedelta(seconds=settings.lease_seconds)
+    ended = job.status is JobStatus.COMPLETED
+    parents = () if ended or job.status.is_live else tuple(reader.unmet(job_id, PARENTS + 1))
+    chains = tuple(follow(parent, reader.unmet) for parent in parents[:FOLLOWED]) if job.status.is_waiting else ()
+    roots = [chain.root for chain in chains]
+    place: Place | None = None
+    clients: tuple[Client, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    looked_at: frozenset[str] = frozenset()
+    reservations: Mapping[str, tuple[int, datetime]] = {}
+    if job.status is JobStatus.PENDING:
+        clients = _clients(reader)
+        place = reader.place(job_id, COUNTED)
+        if place is not None and project.status is ProjectStatus.ACTIVE:
+            requirement = needed(task.requirement, task.retry, job.ooms)
+            fleet = survey(clients, requirement, project.id, now=now, silent_after=silent_after, serves=serves)
+            crowded = [seat.client.id for seat in fleet.candidates[:CROWDED]]
+            holdings = tuple(reader.holdings(crowded, HELD + 1))
+            looked_at = frozenset(crowded) if len(holdings) <= HELD else frozenset()
+            reservations = reader.reservations()
+    live = job.status.is_live
+    children = [] if not job.status.is_final or ended else list(reader.children(job_id, Page(limit=CHILDREN + 1)))
+    runs = _runs(reader, job, place, holdings, roots)
+    return Facts(
+        now=now,
+        job=job,
+        task=task,
+        project=project,
+        unmet=parents[:PARENTS],
+        unmet_is_all=len(parents) <= PARENTS,
+        chains=chains,
+        place=place,
+        clients=clients,
+        silent_after=silent_after,
+        serves=serves,
+        holdings=holdings[:HELD],
+        looked_at=looked_at,
+        reservations=reservations,
+        reserve_after=timedelta(seconds=settings.reserve_after_seconds),
+        runs=runs,
+        task_names=_names(reader, job, runs),
+        attempt=reader.attempts(job_id)[-1] if live else None,
+        holder=_holder(reader, job) if live else None,
+        children=min(len(children), CHILDREN),
+        children_are_all=len(children) <= CHILDREN,
+    )
+
+
+def why(
+    reader: Reader, job_id: int, now: datetime, settings: ServerSettings, serves: Mapping[str, Collection[int]]
+) -> Any:
+    """Return why a job stands where it stands, as JSON."""
+    return to_json(explain(gather(reader, job_id, now, settings, serves)))
+
+
+def _clients(reader: Reader) -> tuple[Client, ...]:
+    """Return the active clients, and others after them."""
+    page = Page(limit=CLIENTS)
+    found = {client.id: client for client in reader.clients(page, active_only=True)}
+    for client in reader.clients(page, active_only=False):
+        found.setdefault(client.id, client)
+    return tuple(found.values())
+
+
+def _holder(reader: Reader, job: Job) -> Client | None:
+    try:
+        return reader.client(job.client_id) if job.client_id is not None else None
+    except NotFoundError:
+        return None
+
+
+def _runs(
+    reader: Reader, job: Job, place: Place | None, holdings: Collection[Holding], roots: Collection[Parent]
+) -> tuple[PastRun, ...]:
+    """Return past runs of the tasks that matter to a job that waits or runs, those of its own project first."""
+    if job.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
+        return ()
+    tasks: defaultdict[int, set[int]] = defaultdict(set)
+    tasks[job.project_id].add(job.task_id)
+    tasks[job.project_id].update(root.task_id for root in roots if root.task_id is not None)
+    for group in place.ahead if place else ():
+        tasks[group.project_id].add(group.task_id)
+    for holding in holdings:
+        tasks[holding.project_id].add(holding.task_id)
+    return tuple(
+        run for project_id in list(tasks)[:PROJECTS] for run in reader.past_runs(project_id, tasks[project_id], RUNS)
+    )
+
+
+def _names(reader: Reader, job: Job, runs: Collection[PastRun]) -> Mapping[int, str]:
+    names = {job.task_id: job.task_name}
+    for task_id in list(dict.fromkeys(run.task_id for run in runs if run.task_id != job.task_id))[:TASKS]:
+        names[task_id] = reader.task(task_id).name
+    return names
+
+
+__all__ = ["gather", "why"]
