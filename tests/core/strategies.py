@@ -10,6 +10,7 @@ from whatsnext_core.model import (
     Assignment,
     Attempt,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     AttemptStatus,
@@ -153,6 +154,7 @@ attempts = st.builds(
     handle=maybe_objects,
 )
 refs = st.builds(AttemptRef, job_id=ids, fence=ids)
+notes = st.builds(AttemptNote, job_id=ids, fence=ids, message=st.none() | texts)
 starts = st.builds(AttemptStart, job_id=ids, fence=ids, handle=maybe_objects)
 ends = st.builds(
     AttemptEnd,
@@ -221,7 +223,7 @@ sync_requests = st.builds(
     wait=st.floats(0, MAX_WAIT),
     project_ids=st.none() | st.lists(ids, max_size=2).map(tuple),
     running=st.lists(starts, max_size=2).map(tuple),
-    held=st.lists(refs, max_size=2).map(tuple),
+    held=st.lists(notes, max_size=2).map(tuple),
     released=st.lists(refs, max_size=2).map(tuple),
     adopted=st.lists(refs, max_size=2).map(tuple),
     ended=st.lists(ends, max_size=2).map(tuple),
@@ -269,6 +271,7 @@ EVERYTHING: dict[type, st.SearchStrategy[Any]] = {
     Assignment: assignments,
     Attempt: attempts,
     AttemptEnd: ends,
+    AttemptNote: notes,
     AttemptRef: refs,
     AttemptStart: starts,
     Capacity: capacities,
