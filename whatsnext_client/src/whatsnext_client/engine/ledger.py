@@ -131,6 +131,10 @@ class Ledger:
             if len(self._untold) == 1 or (self._reportable and not self._is_stocked):
                 self.sleepers.stir()
 
+    def runs(self, held: Held) -> None:
+        """Note that an attempt runs on its engine from now on."""
+        self.started(held, time.monotonic())
+
     def waits(self, held: Held, words: str) -> None:
         """Note what the engine says of an attempt that waits there."""
         with self.changed:
