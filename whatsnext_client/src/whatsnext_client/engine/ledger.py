@@ -15,6 +15,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from whatsnext_client.engine.notes import Notes
 from whatsnext_client.engine.pace import HORIZON, Pace
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import remaining
@@ -25,8 +26,6 @@ from whatsnext_core.sync import MAX_WANTED, SyncRequest, SyncResponse
 
 TELL_WITHIN: Final = 0.1
 """Seconds after which the server hears that an attempt runs."""
-NOTE_WITHIN: Final = 1.0
-"""Seconds after which it hears why an attempt waits in the engine's own queue; later words go with other news."""
 GATHER: Final = 0.1
 """Seconds that ends are gathered for, while the stock of jobs lasts."""
 LINGER: Final = 0.02
@@ -100,8 +99,7 @@ class Ledger:
         self._recall_after = RECALL
         self._untold: dict[str, Held] = {}
         """The attempts that run without the server knowing, that of the earliest news first."""
-        self._unsaid: dict[str, Held] = {}
-        """Those that wait in the engine's own queue without the server knowing why, the earliest first."""
+        self._notes = Notes(self.held)
         self._reportable: dict[str, Held] = {}
         """Those whose end can be sent, that of the earliest end first."""
         self._waiting: set[str] = set()
@@ -117,31 +115,23 @@ class Ledger:
                 self._adopted[held.key] = held.ref
             self.sleepers.stir()
 
-    def started(self, held: Held, now: float) -> None:
+    def started(self, held: Held, now: float | None = None) -> None:
         """Note that an attempt was handed to its engine, or that it runs there now."""
         with self.changed:
             if held.stage is Stage.WAITING:
-                held.stage, held.since = Stage.STARTED, now
+                held.stage, held.since = Stage.STARTED, now or time.monotonic()
                 self._waiting.discard(held.key)
             if held.running and not held.told:
-                held.since = now
-                self._unsaid.pop(held.key, None)
+                held.since = now or time.monotonic()
                 if held.key in self.held and held.is_live:
                     self._untold[held.key] = held
             if len(self._untold) == 1 or (self._reportable and not self._is_stocked):
                 self.sleepers.stir()
 
-    def runs(self, held: Held) -> None:
-        """Note that an attempt runs on its engine from now on."""
-        self.started(held, time.monotonic())
-
     def waits(self, held: Held, words: str) -> None:
         """Note what the engine says of an attempt that waits there."""
         with self.changed:
-            if held.note is None and held.key in self.held and held.is_live:
-                held.noted_at = time.monotonic()
-                self._unsaid[held.key] = held
-            held.note = words
+            self._notes.take(held, words)
             self.sleepers.stir()
 
     def ended(self, held: Held, end: AttemptEnd, now: float) -> None:
@@ -151,7 +141,6 @@ class Ledger:
                 self.pace.ended(now, now - held.started, held.allocation.cpu, held.allocation.memory)
             held.end, held.stage, held.since = end, Stage.ENDED, now
             self._untold.pop(held.key, None)
-            self._unsaid.pop(held.key, None)
             self._waiting.discard(held.key)
 
     def report(self, held: Held, now: float) -> None:
@@ -167,7 +156,6 @@ class Ledger:
         """Say no more of an attempt that belongs to somebody else, though it still uses what it was given."""
         with self.changed:
             held.muted = True
-            self._unsaid.pop(held.key, None)
 
     def drop(self, held: Held) -> None:
         """Forget an attempt without a word."""
@@ -218,8 +206,7 @@ class Ledger:
     def prompt_due(self) -> float | None:
         """Return when the next prompt request is due, by the monotonic clock; None if there is nothing to say."""
         due = [held.since + TELL_WITHIN for held in itertools.islice(self._untold.values(), 1)]
-        due += [held.noted_at + NOTE_WITHIN for held in itertools.islice(self._unsaid.values(), 1)]
-        due += [moment for moment in (self._ends_due(), self._recall_at) if moment is not None]
+        due += [moment for moment in (self._ends_due(), self._recall_at, self._notes.due()) if moment is not None]
         return min(due, default=None)
 
     def hold_due(self) -> float | None:
@@ -252,15 +239,11 @@ class Ledger:
             for ref in request.released:
                 self._released.pop(_key(ref), None)
             for start in request.running:
-                if held := self.held.get(_key(start)):
-                    held.told = held.told or held.running
-                    if held.told:
-                        self._untold.pop(held.key, None)
+                if (held := self.held.get(_key(start))) and held.running:
+                    held.told = True
+                    self._untold.pop(held.key, None)
             self.lease = response.lease
-            for note in request.held:
-                if note.message is not None and (held := self.held.get(_key(note))):
-                    held.note_told = note.message
-                    self._unsaid.pop(held.key, None)
+            self._notes.sent(request.held)
             fresh = self._take_in(response)
             named: list[AttemptRef | AttemptNote | AttemptStart] = [*request.held, *request.adopted]
             named += [*request.running, *(each.ref for each in fresh)]
@@ -319,7 +302,6 @@ class Ledger:
     def _lose(self, key: str) -> Held | None:
         self._waiting.discard(key)
         self._untold.pop(key, None)
-        self._unsaid.pop(key, None)
         self._reportable.pop(key, None)
         return self.held.pop(key, None)
 

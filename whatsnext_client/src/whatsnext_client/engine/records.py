@@ -122,8 +122,6 @@ class Held:
     """What the engine says while it waits there; None if it said nothing so far."""
     note_told: str | None = None
     """What the server knows of that."""
-    noted_at: float = 0.0
-    """When the engine said something of it for the first time, by the monotonic clock."""
     since: float = 0.0
     """When it came into its present stage, by the monotonic clock."""
     started: float | None = None

@@ -94,7 +94,9 @@ class Worker:
             deals_devices=bool(plan.total.devices),
             filters=plan.use_resource_filter,
         )
-        self._runner = Runner(engine, folder, surroundings, on_running=self._ledger.runs, on_waiting=self._ledger.waits)
+        self._runner = Runner(
+            engine, folder, surroundings, on_running=self._ledger.started, on_waiting=self._ledger.waits
+        )
         self._logs = LogUploader(
             rest,
             on_skip=lambda held: self._post(lambda: self._runner.remember(held)),
