@@ -16,6 +16,7 @@ from whatsnext_core.dependencies import (
     fate_after_deletion,
     matters,
     order,
+    siblings,
     weigh,
 )
 from whatsnext_core.errors import CycleError
@@ -147,6 +148,13 @@ def test_new_edges_are_refused_exactly_if_they_close_a_circle(graph: dict[int, l
         check_new_edges(child, new, parents_of)
         assert sorted(asked) == sorted(set(new) | {above for parent in new for above in ancestors(graph, parent)})
     assert len(asked) == len(set(asked))
+
+
+def test_siblings_are_what_else_the_children_wait_for() -> None:
+    assert siblings(1, {}) == set()
+    assert siblings(1, {9: [1]}) == set()
+    assert siblings(1, {9: [1, 2, 3], 8: [1, 4]}) == {2, 3, 4}
+    assert siblings(1, {9: [1, 2, 8], 8: [1, 4]}) == {2, 4}
 
 
 def test_message_shows_the_circle() -> None:

@@ -211,6 +211,23 @@ def test_held_request_is_answered_at_once_when_there_is_an_order(api: Api, how: 
     assert order["kind"] == expected
 
 
+def test_job_that_stops_its_siblings_has_other_clients_cancel_theirs_at_once(api: Api) -> None:
+    project_id, task_id = api.queue()
+    failing, running, waiting_job = sweep = [api.job(project_id, task_id) for _ in range(3)]
+    api.job(project_id, task_id, depends=dict.fromkeys(sweep))
+    first, second = api.worker(), api.worker()
+    for client_id in (first, second):
+        api.sync(client_id, 1, want=1, project_ids=[project_id])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(api.sync, second, 2, running=[{"job_id": running, "fence": 1}], wait=LONG)
+        wait_until(lambda: held(api, second))
+        ended = end(failing, 1, succeeded=False, cause="promised", message="loss is NaN", stop_siblings=True)
+        answer = api.sync(first, 2, want=5, project_ids=[project_id], ended=[ended])
+        assert (answer["outcomes"][0]["status"], answer["assignments"]) == ("FAILED", [])
+        assert waiting.result()["orders"] == [{"kind": "cancel", "job_id": running, "fence": 1}]
+    assert [api.status(job_id) for job_id in (failing, waiting_job)] == ["FAILED", "CANCELLED"]
+
+
 def test_order_that_was_given_does_not_end_the_next_waiting(api: Api) -> None:
     project_id, task_id = api.queue()
     job_id = api.job(project_id, task_id)

@@ -79,6 +79,7 @@ def everyday(story: Story) -> None:
             AttemptEnd(job_id=ref.job_id, fence=ref.fence, succeeded=ref.job_id % 2 > 0, cause=Cause.EXIT)
             for ref in refs
         ]
+        ends[-1] = evolve(ends[-1], succeeded=False, cause=Cause.PROMISED, stop_siblings=True)
         writer.finish(ends[2:], "s", now)
         done = next(end.job_id for end in ends[2:] if end.succeeded)
         asks = JobSpec(

@@ -33,6 +33,7 @@ COMMANDS = {
     "jobs": f"{_HERE}.jobs.group:jobs",
     "queue": f"{_HERE}.queue:queue",
     "clients": f"{_HERE}.clients:clients",
+    "fail": f"{_HERE}.fail:fail",
     "worker": f"{_HERE}.worker:worker",
     "up": f"{_HERE}.up:up",
     "probe": f"{_HERE}.probe:probe",

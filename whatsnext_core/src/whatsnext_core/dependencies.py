@@ -106,6 +106,15 @@ def fate_after_deletion(condition: Condition, last: JobStatus) -> Fate:
     return Fate.MET if fate(condition, last) is Fate.MET else Fate.IMPOSSIBLE
 
 
+def siblings(job: Node, parents: Mapping[Node, Collection[Node]]) -> set[Node]:
+    """Return the siblings of a job: what else its children wait for.
+
+    ``parents`` gives all parents of each child of the job that waits. A child of the job is no sibling of it, though
+    another child may wait for it: it may be there to deal with the job's failure.
+    """
+    return {parent for before in parents.values() for parent in before} - parents.keys() - {job}
+
+
 def order(parents: Mapping[Node, Collection[Node]], name: Callable[[Node], str] = str) -> list[Node]:
     """Return the nodes so that each comes after its parents (Kahn's algorithm), ties in the order given.
 

@@ -67,6 +67,8 @@ def _tell(services: Services, message: SyncRequest, response: SyncResponse) -> N
     if not message.ended and not message.released:
         return
     services.housekeeper.wake(urgent=not all(end.succeeded for end in message.ended))
+    if any(end.stop_siblings for end in message.ended):
+        services.room.orders()
     for project_id in message.project_ids or (None,):
         services.room.jobs(project_id, response.num_pending)
 

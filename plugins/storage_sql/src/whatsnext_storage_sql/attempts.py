@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define, evolve, field
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, text
 
 from whatsnext_core.model import Attempt, AttemptEnd, AttemptStatus, Cause, EventKind, JobStatus
 from whatsnext_core.states import (
@@ -35,6 +35,7 @@ _HELD_OF = _HELD.where(among(LEASE.c.job_id, "ids"))
 _FORMER = select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.session_id, ATTEMPT.c.status).where(
     among(ATTEMPT.c.job_id, "ids")
 )
+_HALT = text("INSERT INTO halt (job_id) VALUES (:job) ON CONFLICT (job_id) DO UPDATE SET child_id = 0, parent_id = 0")
 _KEYS = ("job_id", "fence")
 _END_COLUMNS = ("status", "started_at", "finished_at", "exit_code", "cause", "message", "peak_memory", "cpu_seconds")
 _ATTEMPT_COLUMNS = ("job_id", "fence", "status", "client_id", "session_id", "request", "allocation", "claimed_at")
@@ -51,6 +52,7 @@ class Holds:
     _ran: list[tuple[Any, ...]] = field(factory=list)
     _handles: list[tuple[Any, ...]] = field(factory=list)
     _ended: list[Attempt] = field(factory=list)
+    _halted: list[int] = field(factory=list)
 
     def load(self, job_ids: Iterable[int], *, may_end: bool = True, free: bool = False) -> None:
         """Load and lock the jobs, then their live attempts.
@@ -124,6 +126,8 @@ class Holds:
             verdict = after_success(state.standing)
         else:
             verdict = after_failure(state.standing, end.cause or Cause.EXIT, self.ledger.task(state.task_id).retry)
+        if end.stop_siblings and verdict.status is JobStatus.FAILED:
+            self._halted.append(state.id)
         return self.conclude(state, end_attempt(attempt, end, verdict, now), verdict, now, result=end.result)
 
     def lose(self, state: JobState, attempt: Attempt, message: str, now: datetime) -> JobState:
@@ -184,7 +188,9 @@ class Holds:
         tx.update(ATTEMPT, ("handle",), _KEYS, self._handles)
         tx.update(ATTEMPT, _END_COLUMNS, _KEYS, [_end_row(attempt) for attempt in self._ended])
         tx.delete(LEASE, ("job_id",), [(attempt.job_id,) for attempt in self._ended])
-        for changes in (self._begun, self._ran, self._handles, self._ended):
+        if self._halted:
+            tx.run(_HALT, [{"job": job_id} for job_id in self._halted])
+        for changes in (self._begun, self._ran, self._handles, self._ended, self._halted):
             changes.clear()
 
 

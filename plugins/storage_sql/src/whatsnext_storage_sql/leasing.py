@@ -16,6 +16,7 @@ from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.graph import spread
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.models.types import to_micros
+from whatsnext_storage_sql.siblings import AT_ONCE, stop_siblings
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
 from whatsnext_storage_sql.transaction import Transaction
 
@@ -95,6 +96,8 @@ def finish(tx: Transaction, ends: Sequence[AttemptEnd], session_id: str | None, 
         for place in stale:
             outcomes[place] = _judge(outcomes[place], former, session_id)
     spread(holds.ledger, now)
+    if any(end.stop_siblings for end in ends):
+        stop_siblings(tx, now, AT_ONCE)
     return outcomes
 
 

@@ -20,6 +20,7 @@ from whatsnext_storage_sql.graph import lock_whole_graph, spread, tell_after
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.reclassing import reclass, reclassing_is_due
 from whatsnext_storage_sql.rows import STATUSES
+from whatsnext_storage_sql.siblings import stop_siblings, stopping_is_due
 from whatsnext_storage_sql.tables import DELAYED, JOB, LEASE, RIPPLE, SUBMISSION, TASK
 from whatsnext_storage_sql.transaction import Transaction
 
@@ -50,7 +51,9 @@ def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
     attended = attendance(tx)
     earliest = now if attended is None else attended.earliest_lapse(now)
     may_lapse = earliest <= now
-    steps = _lapse(tx, now, limit) if may_lapse else 0
+    steps = stop_siblings(tx, now, limit)
+    if may_lapse and steps < limit:
+        steps += _lapse(tx, now, limit - steps)
     for stage in _STAGES:
         if steps < limit:
             steps += stage(tx, now, limit - steps)
@@ -70,7 +73,8 @@ def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
 
 def _is_due(tx: Transaction, now: datetime) -> bool:
     return (
-        tx.first(_WOKEN, now=now, limit=1) is not None
+        stopping_is_due(tx)
+        or tx.first(_WOKEN, now=now, limit=1) is not None
         or tx.first(_ANY_RIPPLE) is not None
         or batch_is_due(tx, now)
         or reclassing_is_due(tx)

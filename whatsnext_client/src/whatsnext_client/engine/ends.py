@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import evolve
 
 from whatsnext_client.engine.records import Held
 from whatsnext_client.engine.results import read_result
+from whatsnext_client.verdict import read_verdict
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.formatting import Execution
 from whatsnext_core.model import AttemptEnd, Cause
 
-_WORDS: Final = {
+_WORDS: Final[Mapping[Cause | None, str]] = {
     Cause.CANCELLED: "It was cancelled.",
     Cause.LOST: "The worker was stopped before it had ended.",
 }
@@ -22,19 +24,31 @@ _WORDS: Final = {
 def end_of(held: Held, execution: Execution) -> AttemptEnd:
     """Return the report of an attempt whose execution has ended.
 
-    What this worker did to it outweighs what the engine says: a cancelled job that exits with 0 was cancelled all the
-    same.
+    What this worker did to it outweighs what the job says, and that what the engine says: a cancelled job that exits
+    with 0 was cancelled all the same, and one that says that it has failed did not succeed.
     """
-    value, complaint = (None, "") if held.stopping or held.result_file is None else read_result(held.result_file)
-    cause = held.stopping or (None if execution.succeeded else execution.cause or Cause.EXIT)
+    value, complaint = None, ""
+    cause, message, stop_siblings = held.stopping, _WORDS.get(held.stopping, execution.message), False
+    if held.stopping is Cause.TIMEOUT:
+        message = f"It ran longer than its timeout of {held.timeout:g} seconds."
+    if held.stopping in {None, Cause.PROMISED}:
+        verdict, confusion = (None, "") if held.verdict_file is None else read_verdict(held.verdict_file)
+        value, complaint = (None, "") if held.result_file is None else read_result(held.result_file)
+        if verdict is not None:
+            cause, message, stop_siblings = Cause.PROMISED, verdict.message, verdict.stop_siblings
+        elif confusion:
+            cause, message = Cause.PROMISED, confusion
+        elif cause is None and not execution.succeeded:
+            cause = execution.cause or Cause.EXIT
     end = AttemptEnd(
         job_id=held.job_id,
         fence=held.fence,
         succeeded=cause is None,
         cause=cause,
-        message=" ".join(part for part in (_message(held, execution), complaint) if part),
+        message=" ".join(part for part in (message, complaint) if part),
         duration=None if held.started is None else max(0.0, time.monotonic() - held.started),
         result=value,
+        stop_siblings=stop_siblings,
     )
     try:
         return evolve(
@@ -50,11 +64,3 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
 def failure(held: Held, cause: Cause, message: str) -> AttemptEnd:
     """Return the report of an attempt that never came to an end of its own."""
     return AttemptEnd(job_id=held.job_id, fence=held.fence, succeeded=False, cause=cause, message=message)
-
-
-def _message(held: Held, execution: Execution) -> str:
-    if held.stopping is Cause.TIMEOUT:
-        return f"It ran longer than its timeout of {held.timeout:g} seconds."
-    if held.leaving:
-        return "The machine that it ran on is taken away; it had not ended in time."
-    return _WORDS.get(held.stopping, execution.message) if held.stopping else execution.message

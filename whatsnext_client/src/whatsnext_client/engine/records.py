@@ -59,6 +59,8 @@ class Record:
     """For each stream, the file with its output."""
     result_file: str | None = None
     """The file in which it may leave its result."""
+    verdict_file: str | None = None
+    """The file in which it may say that it has failed."""
     skipped: Mapping[str, int] = field(factory=dict)
     """For each stream, by how many bytes the server's copy is shorter than the file."""
     stopping: Cause | None = None
@@ -142,6 +144,8 @@ class Held:
     """For each stream, by how many bytes the server's copy is shorter than the file."""
     result_file: Path | None = None
     """The file in which it may leave its result."""
+    verdict_file: Path | None = None
+    """The file in which it may say that it has failed."""
     logs_done: bool = True
     """Whether all its output is with the server."""
     end: AttemptEnd | None = None
@@ -203,6 +207,7 @@ class Held:
             logs_done=False,
             end=record.end,
             result_file=None if record.result_file is None else Path(record.result_file),
+            verdict_file=None if record.verdict_file is None else Path(record.verdict_file),
             confirmed=record.confirmed,
             on_disk=True,
             adopted=True,
@@ -256,6 +261,7 @@ class Held:
             handle=self.handle,
             logs={stream: str(path) for stream, path in self.logs.items()},
             result_file=None if self.result_file is None else str(self.result_file),
+            verdict_file=None if self.verdict_file is None else str(self.verdict_file),
             skipped=self.skipped,
             stopping=self.stopping,
             end=self.end,

@@ -15,10 +15,11 @@ from whatsnext_client.engine.ends import end_of, failure
 from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.records import STREAMS, Held, Record
 from whatsnext_client.engine.surroundings import Surroundings
+from whatsnext_client.verdict import read_verdict
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, Invocation
 from whatsnext_core.formatting.contract import Announcer
-from whatsnext_core.formatting.environment import result_file
+from whatsnext_core.formatting.environment import result_file, verdict_file
 from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
 from whatsnext_core.model.attempt import short_note
 
@@ -34,6 +35,8 @@ SLOWEST_POLL: Final = 2.0
 """Seconds between two looks at such an engine, at most."""
 SAFETY_POLL: Final = 5.0
 """Seconds between two looks at an engine that does."""
+VERDICT_EVERY: Final = 0.5
+"""Seconds between two looks whether jobs say that they have failed."""
 COMPLAIN_EVERY: Final = 60.0
 """Seconds between two warnings of the same kind."""
 
@@ -62,6 +65,7 @@ class Runner:
         self._announces = False
         self._interval = FASTEST_POLL
         self._next_poll = 0.0
+        self._next_verdicts = 0.0
         self._complained = float("-inf")
 
     # -- starting ------------------------------------------------------------------------------------------------------
@@ -138,7 +142,7 @@ class Runner:
         if not self.live:
             return float("inf")
         moments = [moment for held in self.live.values() for moment in (held.deadline, held.kill_at) if moment]
-        return min([*moments, self._next_poll])
+        return min([*moments, self._next_poll, self._next_verdicts])
 
     def look(self, *, now: float) -> list[tuple[Held, AttemptEnd]]:
         """Return the attempts that ended.
@@ -147,6 +151,7 @@ class Runner:
         """
         if not self.live:
             return []
+        self._hear_verdicts(now)
         for held in list(self.live.values()):
             if held.deadline is not None and now >= held.deadline:
                 self.stop(held, Cause.TIMEOUT)
@@ -166,6 +171,17 @@ class Runner:
                 self._note(held_now, execution, now)
         self._schedule(now, progress=bool(ended))
         return ended
+
+    def _hear_verdicts(self, now: float) -> None:
+        """Begin to end the attempts that say that they have failed."""
+        if now < self._next_verdicts:
+            return
+        self._next_verdicts = now + VERDICT_EVERY
+        for held in list(self.live.values()):
+            if held.stopping is None and held.verdict_file is not None and held.verdict_file.exists():
+                verdict, _ = read_verdict(held.verdict_file)
+                if verdict is not None:
+                    self.stop(held, Cause.PROMISED)
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
@@ -200,7 +216,7 @@ class Runner:
     def _prepared(self, held: Held) -> Invocation:
         assert held.assignment is not None, "an adopted attempt is not started"  # noqa: S101 - a promise of the loop
         context = self._surroundings.context(held.assignment, self._folder.scratch(held.key))
-        held.result_file = result_file(context)
+        held.result_file, held.verdict_file = result_file(context), verdict_file(context)
         return self._surroundings.complete(self._engine.prepare(context), context)
 
     def _poll(self) -> dict[str, Execution]:

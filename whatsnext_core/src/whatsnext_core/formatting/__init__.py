@@ -12,7 +12,7 @@ from whatsnext_core.formatting.contract import (
     JobContext,
     LogFiles,
 )
-from whatsnext_core.formatting.environment import job_environment, parameters_file, result_file
+from whatsnext_core.formatting.environment import job_environment, parameters_file, result_file, verdict_file
 from whatsnext_core.formatting.template import fill_template, missing_parameters, placeholders
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "result_file",
     "text_of",
     "to_arguments",
+    "verdict_file",
 ]

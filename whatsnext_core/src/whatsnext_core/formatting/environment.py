@@ -11,6 +11,7 @@ WHATSNEXT_ATTEMPT         1 for the first execution of the job, one more for eac
 WHATSNEXT_SCRATCH         folder of this attempt, empty at its start
 WHATSNEXT_PARAMETERS      file with the parameters as a JSON object
 WHATSNEXT_RESULT          file into which the job may write a small JSON value that it returns
+WHATSNEXT_VERDICT         file by which the job may end itself as failed: ``{"failed": "loss is NaN"}``
 WHATSNEXT_SERVER          URL of the server
 WHATSNEXT_CLIENT_ID       the client that runs it
 WHATSNEXT_CPUS            CPUs that it was given
@@ -21,6 +22,7 @@ HIP_VISIBLE_DEVICES       ... AMD's accelerators, if they are numbers
 ZE_AFFINITY_MASK          ... and Intel's, likewise
 ========================  ==============================================================================================
 
+The verdict may also say ``"stop_siblings": true``; ``whatsnext fail`` and ``whatsnext.api.client.fail`` write it.
 The last three are set if the job was given accelerators, or if the client deals out accelerators and gave it none: then
 it sees none. Otherwise they stay as they are in the client. ``ROCR_VISIBLE_DEVICES`` and ``ONEAPI_DEVICE_SELECTOR`` are
 left alone: they are applied before or after the others, whose numbers would then mean the wrong devices.
@@ -48,6 +50,11 @@ def result_file(context: JobContext) -> Path:
     return context.directory / "result.json"
 
 
+def verdict_file(context: JobContext) -> Path:
+    """Return where the attempt may write that the job has failed."""
+    return context.directory / "verdict.json"
+
+
 def parameters_json(context: JobContext) -> bytes:
     """Return what is written into the file of the parameters."""
     return json.dumps(dict(context.job.parameters), ensure_ascii=False).encode()
@@ -64,6 +71,7 @@ def job_environment(context: JobContext) -> dict[str, str]:
         "WHATSNEXT_SCRATCH": str(context.directory),
         "WHATSNEXT_PARAMETERS": str(parameters_file(context)),
         "WHATSNEXT_RESULT": str(result_file(context)),
+        "WHATSNEXT_VERDICT": str(verdict_file(context)),
         "WHATSNEXT_SERVER": context.server,
         "WHATSNEXT_CLIENT_ID": context.client_id,
         "WHATSNEXT_CPUS": str(context.allocation.cpu),

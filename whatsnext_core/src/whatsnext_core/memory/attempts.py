@@ -11,7 +11,7 @@ from attrs import evolve
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.memory.graph import move, spread
 from whatsnext_core.memory.state import State, plain
-from whatsnext_core.memory.tables import Ready, Reservation, Row
+from whatsnext_core.memory.tables import Halt, Ready, Reservation, Row
 from whatsnext_core.model import (
     Allocation,
     Assignment,
@@ -318,6 +318,8 @@ def end_by_report(state: State, row: Row, attempt: Attempt, end: AttemptEnd, now
         verdict = after_success(standing)
     else:
         verdict = after_failure(standing, end.cause or Cause.EXIT, state.tasks[row.job.task_id].retry)
+    if end.stop_siblings and verdict.status is JobStatus.FAILED:
+        state.halts.put(row.job.id, Halt())
     return conclude(state, row, end_attempt(attempt, end, verdict, now), verdict, now, result=plain(end.result))
 
 

@@ -158,7 +158,7 @@ def _request(state: State, row: Row, status: JobStatus, now: datetime) -> Row:
             end = AttemptEnd(job_id=job.id, fence=job.attempt, succeeded=succeeded, cause=cause)
             end_by_report(state, row, newest(state, row), end, now)
         case JobStatus.CANCELLED:
-            _cancel(state, row, now)
+            cancel_one(state, row, now)
         case _ if job.status.is_live:
             give_back(state, row, newest(state, row), GIVEN_BACK, now)
         case _:
@@ -191,12 +191,13 @@ def cancel(state: State, job_ids: Sequence[int], now: datetime) -> Sequence[Job]
             check_request(row.job.id, row.job.status, JobStatus.CANCELLED)
     for row in rows:
         if row.job.status is not JobStatus.CANCELLED:
-            _cancel(state, row, now)
+            cancel_one(state, row, now)
     spread(state, now)
     return [state.view(state.jobs[job_id]) for job_id in job_ids]
 
 
-def _cancel(state: State, row: Row, now: datetime) -> None:
+def cancel_one(state: State, row: Row, now: datetime) -> None:
+    """Cancel a job that may be cancelled: at once, or by asking its client to."""
     job = row.job
     attempt = newest(state, row) if job.status.is_live else None
     if attempt is not None and attempt.expires_at is not None:

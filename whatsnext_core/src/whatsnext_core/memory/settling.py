@@ -14,6 +14,7 @@ from whatsnext_core.memory.artifacts import clear_next
 from whatsnext_core.memory.attempts import lose
 from whatsnext_core.memory.graph import erase, place, spread
 from whatsnext_core.memory.state import State
+from whatsnext_core.memory.stopping import stop_siblings
 from whatsnext_core.memory.submitting import admit
 from whatsnext_core.memory.tables import Row, Stage
 from whatsnext_core.states import LEASE_LAPSED
@@ -53,6 +54,8 @@ def _earliest_lapse(state: State, now: datetime) -> datetime:
 
 
 def _next_piece(state: State, now: datetime) -> Callable[[], object] | None:
+    if len(state.halts):
+        return partial(stop_siblings, state, now, 1)
     for lapses, job_id, fence in state.attempts.leases.keys[:1]:
         if lapses <= now and _earliest_lapse(state, now) <= now:
             return partial(_lapse, state, job_id, fence, now)

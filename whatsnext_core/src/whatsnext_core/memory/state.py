@@ -16,6 +16,7 @@ from whatsnext_core.memory.tables import (
     Attempts,
     Edges,
     Events,
+    Halt,
     Jobs,
     Log,
     Projects,
@@ -64,6 +65,8 @@ class State:
         self.submissions = Table[int, Submission](self.journal)
         self.ripples = Table[int, int](self.journal)
         """Jobs whose children have yet to be told of a change, each with the last child that was told."""
+        self.halts = Table[int, Halt](self.journal)
+        """By failed job."""
         self.departed = Table[int, JobStatus](self.journal)
         """The last status of deleted jobs whose children have yet to be told."""
         self.cleared = Table[int, bool](self.journal)

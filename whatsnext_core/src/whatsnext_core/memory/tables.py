@@ -95,6 +95,14 @@ class Reservation:
 
 
 @frozen
+class Halt:
+    """That the siblings of a failed job are to be cancelled."""
+
+    left: tuple[int, ...] | None = None
+    """Those that were not looked at yet; None before they are known."""
+
+
+@frozen
 class Log:
     """What is kept of one stream of an attempt."""
 

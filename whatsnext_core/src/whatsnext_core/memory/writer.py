@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from whatsnext_core.memory import artifacts, attempts, clients, cursors, jobs, logs, projects, settling, submitting
+from whatsnext_core.memory import (
+    artifacts,
+    attempts,
+    clients,
+    cursors,
+    jobs,
+    logs,
+    projects,
+    settling,
+    stopping,
+    submitting,
+)
 from whatsnext_core.memory.reader import MemoryReader
 from whatsnext_core.model import (
     Artifact,
@@ -159,7 +170,9 @@ class MemoryWriter(MemoryReader):
 
     def finish(self, ends: Sequence[AttemptEnd], session_id: str | None, now: datetime) -> Sequence[EndOutcome]:
         """Take in how attempts ended."""
-        return attempts.finish(self._state, ends, session_id, now)
+        outcomes = attempts.finish(self._state, ends, session_id, now)
+        stopping.stop_siblings(self._state, now, stopping.AT_ONCE)
+        return outcomes
 
     def append_log(
         self,

@@ -138,6 +138,8 @@ class AttemptEnd:
     """Seconds from start to end, by the client's own monotonic clock."""
     result: Any = field(default=None)
     """The small JSON value that the job returned, at most 64 KiB."""
+    stop_siblings: bool = field(default=False)
+    """Whether the job's siblings (``dependencies.siblings``) shall be cancelled, if the job is FAILED by this."""
 
     @cause.validator
     def _check_cause(self, _: object, value: Cause | None) -> None:

@@ -328,7 +328,10 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         An attempt counts if it is live and of this session (None: of no session). One that ended, and is not LOST, is
         accepted again without effect. The attempt becomes ``states.end_attempt``. What follows is decided by
         ``states.after_success`` and ``states.after_failure``; children's counts change by ``dependencies.change``,
-        directly for the nearest ones and by ``settle`` for the rest of a large graph.
+        directly for the nearest ones and by ``settle`` for the rest of a large graph. If a job is FAILED by an end with
+        ``stop_siblings``, its ``dependencies.siblings`` that have not ended are cancelled as by ``cancel``: the first
+        ones directly, and the rest of a large set by ``settle``, before anything else, unless the job was retried or
+        deleted meanwhile.
         """
         ...
 
@@ -396,8 +399,8 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
     def settle(self, now: datetime, limit: int) -> Settled:
         """Do up to ``limit`` small pieces of what is due.
 
-        Lapsed leases (``states.after_loss``), ended back-offs, published batches that go into the queue, large graphs
-        whose fate is being passed on, and what was deleted, replaced, discarded or abandoned.
+        Siblings to be stopped, lapsed leases (``states.after_loss``), ended back-offs, published batches that go into
+        the queue, large graphs whose fate is being passed on, and what was deleted, replaced, discarded or abandoned.
         """
         ...
 

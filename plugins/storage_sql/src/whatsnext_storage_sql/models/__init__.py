@@ -10,7 +10,7 @@ from whatsnext_storage_sql.models.base import Base
 from whatsnext_storage_sql.models.job import Edge, Job
 from whatsnext_storage_sql.models.project import Project, RequirementClass, Task
 from whatsnext_storage_sql.models.queue import Counter, Delayed, Event, EventCursor, Gone, Listing, Ready
-from whatsnext_storage_sql.models.work import Attendance, Reclassing, Ripple, SequenceValue, Submission
+from whatsnext_storage_sql.models.work import Attendance, Halt, Reclassing, Ripple, SequenceValue, Submission
 
 __all__ = [
     "Artifact",
@@ -25,6 +25,7 @@ __all__ = [
     "Event",
     "EventCursor",
     "Gone",
+    "Halt",
     "Job",
     "Lease",
     "Listing",

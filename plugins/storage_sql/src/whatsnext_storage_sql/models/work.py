@@ -48,6 +48,16 @@ class Ripple(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
 
+class Halt(Base):
+    """A failed job whose siblings are to be cancelled."""
+
+    __tablename__ = "halt"
+    job_id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    child_id: Mapped[int] = mapped_column(Number, server_default=text("0"))
+    parent_id: Mapped[int] = mapped_column(Number, server_default=text("0"))
+    """The last edge that was looked at: of this child of the job, to this parent of the child."""
+
+
 class Reclassing(Base):
     """A task whose requirement changed and whose waiting jobs do not all stand in the new line yet."""
 

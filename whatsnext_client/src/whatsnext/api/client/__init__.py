@@ -28,6 +28,7 @@ from whatsnext_client.project import Project
 from whatsnext_client.resource import Resource
 from whatsnext_client.server import Server
 from whatsnext_client.task import Task
+from whatsnext_client.verdict import fail
 from whatsnext_core.errors import (
     ConfigurationError,
     ConflictError,
@@ -80,6 +81,7 @@ __all__ = [  # noqa: PLE0604 - what is not installed is not exported, or a star 
     "UnexpectedAnswerError",
     "WhatsNextError",
     "WorkerError",
+    "fail",
     *installed_formatters(),
 ]
 

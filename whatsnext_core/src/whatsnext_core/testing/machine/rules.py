@@ -363,11 +363,12 @@ class ClientRules(SideBySide):
         self.both(lambda writer: writer.finish(ends, session, self.now))
 
     @precondition(lambda self: self.attempts())
-    @rule(data=st.data(), cause=draw_from.CAUSES)
-    def fail(self, data: st.DataObject, cause: Cause) -> None:
-        """A client reports that attempts failed."""
+    @rule(data=st.data(), cause=draw_from.CAUSES, stop=st.booleans())
+    def fail(self, data: st.DataObject, cause: Cause, stop: bool) -> None:
+        """A client reports that attempts failed, and that some of them want their siblings to stop."""
         refs, session = self._draw_held(data)
         fields: dict[str, Any] = {"succeeded": False, "cause": cause, "exit_code": 1, "message": "broken"}
+        fields["stop_siblings"] = stop
         ends = [AttemptEnd(job_id=ref.job_id, fence=ref.fence, **fields) for ref in refs]
         self.both(lambda writer: writer.finish(ends, session, self.now))
 

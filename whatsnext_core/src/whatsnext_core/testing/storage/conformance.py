@@ -14,6 +14,7 @@ from whatsnext_core.testing.storage.losses import LossScenarios
 from whatsnext_core.testing.storage.projects import ProjectScenarios
 from whatsnext_core.testing.storage.reading import ReadingScenarios
 from whatsnext_core.testing.storage.results import ResultScenarios
+from whatsnext_core.testing.storage.stopping import StoppingScenarios
 from whatsnext_core.testing.storage.submitting import SubmissionScenarios
 
 
@@ -27,6 +28,7 @@ class StorageConformance(
     ChangeScenarios,
     ReadingScenarios,
     ResultScenarios,
+    StoppingScenarios,
     FollowingScenarios,
     ArtifactScenarios,
     LookingScenarios,

@@ -41,6 +41,7 @@ TABLES = (
     "sequence_value",
     "submission",
     "ripple",
+    "halt",
     "reclassing",
     "attendance",
 )
@@ -408,6 +409,13 @@ def _create_work() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_ripple"),
         sa.UniqueConstraint("parent_id", name="uq_ripple_parent_id"),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "halt",
+        sa.Column("job_id", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("child_id", NUMBER, server_default=sa.text("0"), nullable=False),
+        sa.Column("parent_id", NUMBER, server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", name="pk_halt"),
     )
     op.create_table(
         "reclassing",
