@@ -14,6 +14,7 @@ from tests.support.repository import normalized
 LOADED_OTHERWISE = {
     "whatsnext-formatter-cli": "the client finds it by its entry point",
     "whatsnext-probe-cpu": "the client finds it by its entry point",
+    "whatsnext-probe-slurm": "the client finds it by its entry point",
     "whatsnext-storage-sql": "the server finds it by its entry point",
     "psycopg": "SQLAlchemy loads the driver that the database's address names",
 }

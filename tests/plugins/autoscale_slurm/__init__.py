@@ -1,0 +1,1 @@
+"""Pilots: workers that are started as jobs of Slurm."""
