@@ -32,17 +32,17 @@ def attempt(message: str = "", **fields: Any) -> Attempt:
 
 def test_a_claimed_job_says_who_has_it() -> None:
     (only,) = reasons(QUEUED, attempt=attempt())
-    assert only.text == "login-1 has it (attempt 2, claimed 2 min ago) and has not reported that it runs."
+    assert only.text == "It is with login-1 (attempt 2, claimed 2 min ago), which has not reported yet that it runs."
     assert (only.code, only.client_ids) == ("claimed", ("login-1",))
     nobody = reasons(evolve(QUEUED, client_id=None))[0]
-    assert nobody.text == "A client without a name has it (attempt 2) and has not reported that it runs."
+    assert nobody.text == "It is with a client without a name (attempt 2), which has not reported yet that it runs."
     assert nobody.client_ids == ()
 
 
 def test_what_the_engine_says_comes_first() -> None:
-    found = reasons(QUEUED, attempt=attempt("Slurm: Resources"))
+    found = reasons(QUEUED, attempt=attempt("waits in Slurm: Resources"))
     assert [each.code for each in found] == ["engine", "claimed"]
-    assert found[0].text == "login-1 handed it to its engine, where it waits: Slurm: Resources."
+    assert found[0].text == "The engine of login-1 has it wait, and says: waits in Slurm: Resources."
     assert found[1].text == "It is attempt 2, claimed 2 min ago."
 
 
@@ -61,11 +61,11 @@ def test_a_silent_client_is_told_of_with_what_follows() -> None:
 
 
 def test_a_running_job_says_where_for_how_long_and_how_long_it_may_take() -> None:
-    assert said("running", RUNNING).text == "It runs: gpu-1 has it, attempt 1, for 5 min now."
+    assert said("running", RUNNING).text == "It runs on gpu-1, attempt 1, for 5 min now."
     known = said("running", RUNNING, runs=runs(250, 310, 400), task=task(timeout=3600))
     assert known.text.endswith("for 5 min now. The last 3 runs of its task took 4 min to 7 min. It may take 60 min.")
     own = said("running", evolve(RUNNING, timeout=30.0, started_at=None), task=task(timeout=3600))
-    assert own.text == "It runs: gpu-1 has it, attempt 1. It may take 30 s."
+    assert own.text == "It runs on gpu-1, attempt 1. It may take 30 s."
 
 
 def test_a_cancel_that_is_not_confirmed_comes_first() -> None:

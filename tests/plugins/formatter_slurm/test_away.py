@@ -124,7 +124,7 @@ def test_a_controller_that_is_away_is_left_alone_for_a_while(tmp_path: Path, mon
 def test_an_id_that_slurm_gave_to_another_job_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = tmp_path / "calls"
     calls.touch()
-    shim(tmp_path, monkeypatch, "squeue", "echo '1|RUNNING|None|0|whatsnext-9-1-another|'")
+    shim(tmp_path, monkeypatch, "squeue", "echo '1|RUNNING|None|0|N/A|whatsnext-9-1-another|'")
     shim(tmp_path, monkeypatch, "scancel", f'echo "$@" >>{calls}')
     monkeypatch.setattr("whatsnext_formatter_slurm.formatter.LOST_AFTER", 0.0)
     place = {"directory": str(tmp_path), "stdout": "o", "stderr": "e"}
@@ -139,7 +139,7 @@ def test_an_id_that_slurm_gave_to_another_job_is_left_alone(tmp_path: Path, monk
 
 def test_a_cancel_that_cannot_be_sent_is_sent_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = tmp_path / "calls"
-    shim(tmp_path, monkeypatch, "squeue", "echo '1|RUNNING|None|0|(null)|'")
+    shim(tmp_path, monkeypatch, "squeue", "echo '1|RUNNING|None|0|N/A|(null)|'")
     shim(tmp_path, monkeypatch, "scancel", "echo 'scancel: error: Connection refused' >&2; exit 1")
     handle = {"engine": "slurm", "job": "1", "token": "t", "directory": str(tmp_path), "stdout": "o", "stderr": "e"}
     formatter = SlurmFormatter(poll_interval=0.01)

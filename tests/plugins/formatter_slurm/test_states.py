@@ -55,6 +55,27 @@ def test_each_state_has_its_meaning(state: str, expected: ExecutionState) -> Non
     assert execution.succeeded is (state == "COMPLETED")
 
 
+def test_a_job_in_the_queue_says_why_it_waits_and_when_slurm_expects_to_start_it() -> None:
+    waiting = {
+        Seen(state="PENDING", reason="Resources", start="2026-01-31 12:00"): (
+            "waits in Slurm: Resources, expected start 2026-01-31 12:00"
+        ),
+        Seen(state="PENDING", reason="Priority"): "waits in Slurm: Priority",
+        Seen(state="PENDING", start="2026-01-31 12:00"): "waits in Slurm: expected start 2026-01-31 12:00",
+        Seen(state="PENDING"): "",
+    }
+    assert {seen: judge(seen, None, NOWHERE).message for seen in waiting} == waiting
+
+
+def test_what_squeue_prints_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "1|PENDING|Resources|0|2026-01-31T12:00:05|whatsnext-1|", "2|PENDING|None|0|N/A|a|b|"
+    shim(tmp_path, monkeypatch, "squeue", "\n".join(f"echo '{line}'" for line in lines))
+    seen, comments = commands.queue()
+    assert seen["1"] == Seen(state="PENDING", code=0, reason="Resources", start="2026-01-31 12:00")
+    assert seen["2"] == Seen(state="PENDING", code=0)
+    assert comments == {"1": "whatsnext-1", "2": "a|b"}
+
+
 def test_a_failure_without_an_exit_code_says_what_slurm_says() -> None:
     assert judge(Seen(state="FAILED", reason="BadConstraints"), None, NOWHERE).message == "Slurm says BadConstraints."
     assert ended(None, None, NOWHERE).message == "It failed without an exit code."

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from tests.plugins.storage_sql.spying import Spy, spying
 from whatsnext_core.model import (
     Artifact,
     ArtifactSpec,
     AttemptEnd,
+    AttemptNote,
     AttemptRef,
     AttemptStart,
     Capacity,
@@ -22,6 +23,7 @@ from whatsnext_core.model import (
     ClientSpec,
     Condition,
     EventKind,
+    Job,
     JobChanges,
     JobSpec,
     JobStatus,
@@ -31,7 +33,7 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.scheduling import Offer
-from whatsnext_core.storage import ClaimRequest, EventFilter, JobOrder, JobQuery, Page, Storage, Writer
+from whatsnext_core.storage import ClaimRequest, EventFilter, JobOrder, JobQuery, Page, Reader, Storage, Writer
 from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.database import get_engine
 from whatsnext_storage_sql.storage import SQLStorage
@@ -71,6 +73,7 @@ def everyday(story: Story) -> None:
         starts = [AttemptStart(job_id=one.job.id, fence=one.fence, handle={"pid": 1}) for one in given]
         refs = [AttemptRef(job_id=one.job.id, fence=one.fence) for one in given]
         writer.start(starts, "s", now)
+        writer.note([AttemptNote(job_id=one.job.id, fence=one.fence, message="why") for one in given], "s")
         writer.renew(refs, "s", timedelta(seconds=90), now)
         writer.append_log(refs[0], "stdout", 0, b"abc", head=1, tail=1, now=now)
         artifact = [send_file(writer, refs[0].job_id, name, now) for name in ("f", "f", "g")][-1]
@@ -118,6 +121,7 @@ def everyday(story: Story) -> None:
         reader.event_before(now)
         reader.last_event()
         reader.counts(job.project_id)
+        look(reader, job)
         reader.demand(100)
 
 
@@ -125,6 +129,15 @@ def send_file(writer: Writer, job_id: int, name: str, now: datetime) -> Artifact
     upload = writer.open_artifact(ArtifactSpec(job_id=job_id, name=name, size=3, sha256=SUM, fence=1), now)
     writer.append_artifact(upload.id, 0, b"abc", now)
     return writer.finish_artifact(upload.id, SUM, now)
+
+
+def look(reader: Reader, job: Job) -> None:
+    """Ask all that tells why a job waits."""
+    reader.unmet(job.id, 10)
+    reader.place(job.id, 50)
+    reader.past_runs(job.project_id, [job.task_id], 50)
+    reader.holdings(["w", "v"], 50)
+    reader.reservations()
 
 
 @pytest.fixture
@@ -285,3 +298,45 @@ def test_changed_requirement_is_interned_once(storage: SQLStorage, sql_url: str)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM requirement_class")).scalar_one() == 2
     engine.dispose()
+
+
+@pytest.mark.parametrize("sql_url", ["sqlite"], indirect=True)
+def test_sqlite_works_as_little_with_many_jobs_as_with_few(storage: SQLStorage) -> None:
+    story = Story(storage)
+    story.write(lambda writer: writer.register_client(ClientSpec(id="w", name="w"), story.now))
+    fill(story, 2_000)
+    last = story.read(lambda reader: reader.jobs(JobQuery(order=JobOrder.NEWEST, page=Page(limit=1))))[0]
+    request = ClaimRequest(offer=evolve(OFFER, limit=1), client_id="w", session_id="s", lease=timedelta(seconds=90))
+
+    def act() -> None:
+        with storage.write() as writer:
+            assert writer.claim(request, story.now)
+        with storage.read() as reader:
+            look(reader, last)
+
+    act()
+    few = steps(act)
+    for _ in range(5):
+        story.write(lambda writer: writer.submit(last.project_id, specs(last.task_id, 2_000), story.now))
+    assert steps(act) < few * 1.5
+
+
+def steps(act: Callable[[], object]) -> int:
+    """How many hundreds of instructions SQLite's machine runs meanwhile."""
+    ran = 0
+
+    def count_one() -> int:
+        nonlocal ran
+        ran += 1
+        return 0
+
+    def watch(connection: Connection, *_: object) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count_one, 100)
+
+    event.listen(Engine, "before_cursor_execute", watch)
+    try:
+        act()
+    finally:
+        event.remove(Engine, "before_cursor_execute", watch)
+    return ran

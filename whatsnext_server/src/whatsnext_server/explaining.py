@@ -22,7 +22,7 @@ PARENTS: Final = 100
 FOLLOWED: Final = 3
 """Those of them that are told of one by one, each with what it waits for."""
 CLIENTS: Final = 1_000
-"""Active clients that are looked at, and as many others."""
+"""Clients that are looked at, and as many active ones beside them."""
 CROWDED: Final = 64
 """Clients that would fit of which it is told what they run."""
 HELD: Final = 2_000
@@ -99,11 +99,11 @@ def why(
 
 
 def _clients(reader: Reader) -> tuple[Client, ...]:
-    """Return the active clients, and others after them."""
+    """Return all clients, or the first active ones and some others if they are very many."""
     page = Page(limit=CLIENTS)
-    found = {client.id: client for client in reader.clients(page, active_only=True)}
-    for client in reader.clients(page, active_only=False):
-        found.setdefault(client.id, client)
+    found = {client.id: client for client in reader.clients(page, active_only=False)}
+    if len(found) == CLIENTS:
+        found |= {client.id: client for client in reader.clients(page, active_only=True)}
     return tuple(found.values())
 
 

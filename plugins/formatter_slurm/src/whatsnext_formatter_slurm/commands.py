@@ -24,7 +24,9 @@ AWAY: Final = re.compile(
 """How Slurm says that it cannot take a job now, and not that it never will."""
 UNHEARD: Final = re.compile(r"connect failure|connection refused|MaxSubmitJob", re.IGNORECASE)
 """How it says so when it certainly has not taken the job."""
-FIELDS: Final = "JobID:|,State:|,Reason:|,exit_code:|,Comment:|"
+MINUTES: Final = len("2026-01-31T12:00")
+"""How much is taken of a time: an expected start moves by seconds all the time."""
+FIELDS: Final = "JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,Comment:|"
 
 
 class AwayError(Exception):
@@ -65,8 +67,13 @@ def queue() -> tuple[dict[str, Seen], dict[str, str]]:
     seen: dict[str, Seen] = {}
     comments: dict[str, str] = {}
     for line in done.stdout.decode(errors="replace").splitlines():
-        job, state, reason, code, comment = line.split("|", 4)
-        seen[job] = Seen(state=state, code=_exit_code(code), reason="" if reason == "None" else reason)
+        job, state, reason, code, start, comment = line.split("|", 5)
+        seen[job] = Seen(
+            state=state,
+            code=_exit_code(code),
+            reason="" if reason == "None" else reason,
+            start="" if start == "N/A" else start[:MINUTES].replace("T", " "),
+        )
         comments[job] = comment.rstrip("|")
     return seen, comments
 

@@ -46,6 +46,8 @@ class Seen:
     """Its exit code, negative for a signal; None if Slurm doesn't tell."""
     reason: str = ""
     """Why it waits, or why it failed, in Slurm's words."""
+    start: str = ""
+    """When it started, or when Slurm expects it to start, in the cluster's time; empty if Slurm doesn't tell."""
 
     @property
     def ended(self) -> bool:
@@ -75,7 +77,7 @@ def read_record(file: Path) -> Record | None:
 def judge(seen: Seen, record: Record | None, stderr: Path) -> Execution:
     """Return how a job stands that Slurm still knows."""
     if seen.state in WAITING:
-        return Execution(state=ExecutionState.WAITING, message=seen.reason)
+        return Execution(state=ExecutionState.WAITING, message=_waits(seen))
     if seen.state in RUNNING:
         return Execution(state=ExecutionState.RUNNING)
     if seen.state in ENDED:
@@ -93,6 +95,13 @@ def judge(seen: Seen, record: Record | None, stderr: Path) -> Execution:
         )
         return failure(Cause.ENGINE, words, None, record, stderr)
     return ended(code, record, stderr, words=seen.reason)
+
+
+def _waits(seen: Seen) -> str:
+    """What Slurm says of a job in its queue; empty if it says nothing."""
+    parts = [seen.reason] if seen.reason else []
+    parts += [f"expected start {seen.start}"] if seen.start else []
+    return f"waits in Slurm: {', '.join(parts)}" if parts else ""
 
 
 def ended(code: int | None, record: Record | None, stderr: Path, words: str = "") -> Execution:

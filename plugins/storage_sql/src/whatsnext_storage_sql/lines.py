@@ -27,7 +27,8 @@ Stand: TypeAlias = tuple[int, int, int, int]
 """The key of a ready job: project, requirement class, negative priority, id."""
 _KEYS = ("project_id", "class_id", "neg_priority", "job_id")
 
-# Steps from line to line: each step is one search in the key of ``ready``, however many jobs stand in the lines.
+# Steps from line to line: each step is a few searches in the key of ``ready``, however many jobs stand in the lines.
+# Not by comparing pairs: SQLite would then go through all jobs of the line that it comes from.
 _LINES = text(
     """
     WITH RECURSIVE line (project_id, class_id) AS (
@@ -36,10 +37,17 @@ _LINES = text(
         ) AS first
         UNION ALL
         SELECT
-            (SELECT r.project_id FROM ready AS r WHERE (r.project_id, r.class_id) > (line.project_id, line.class_id)
-             ORDER BY r.project_id, r.class_id LIMIT 1),
-            (SELECT r.class_id FROM ready AS r WHERE (r.project_id, r.class_id) > (line.project_id, line.class_id)
-             ORDER BY r.project_id, r.class_id LIMIT 1)
+            CASE WHEN EXISTS (
+                SELECT 1 FROM ready AS r WHERE r.project_id = line.project_id AND r.class_id > line.class_id
+            ) THEN line.project_id ELSE (
+                SELECT r.project_id FROM ready AS r WHERE r.project_id > line.project_id ORDER BY r.project_id LIMIT 1
+            ) END,
+            coalesce(
+                (SELECT r.class_id FROM ready AS r WHERE r.project_id = line.project_id AND r.class_id > line.class_id
+                 ORDER BY r.class_id LIMIT 1),
+                (SELECT r.class_id FROM ready AS r WHERE r.project_id > line.project_id
+                 ORDER BY r.project_id, r.class_id LIMIT 1)
+            )
         FROM line WHERE line.project_id IS NOT NULL
     )
     SELECT line.project_id, line.class_id, requirement_class.requirement FROM line

@@ -20,11 +20,11 @@ def queued(facts: Facts) -> Iterator[Reason]:
     claimed = f", claimed {span((facts.now - attempt.claimed_at).total_seconds())} ago" if attempt else ""
     holder, clients = _holder(facts)
     if attempt is not None and attempt.message:
-        text = f"{holder} handed it to its engine, where it waits: {sentence(first_line(attempt.message))}"
+        text = f"The engine of {holder} has it wait, and says: {sentence(first_line(attempt.message))}"
         yield reason(_C.ENGINE, text, clients=clients)
         yield reason(_C.CLAIMED, f"It is attempt {facts.job.attempt}{claimed}.", clients=clients)
     else:
-        text = f"{holder} has it (attempt {facts.job.attempt}{claimed}) and has not reported that it runs."
+        text = f"It is with {holder} (attempt {facts.job.attempt}{claimed}), which has not reported yet that it runs."
         yield reason(_C.CLAIMED, text, clients=clients)
 
 
@@ -35,7 +35,7 @@ def running(facts: Facts) -> Iterator[Reason]:
     job = facts.job
     holder, clients = _holder(facts)
     since = f", for {span((facts.now - job.started_at).total_seconds())} now" if job.started_at else ""
-    text = f"It runs: {holder} has it, attempt {job.attempt}{since}."
+    text = f"It runs on {holder}, attempt {job.attempt}{since}."
     sample = samples(facts.runs, facts.task_names).get(job.task_id)
     if sample is not None:
         text += f" The last {count(sample.runs, 'run')} of its task took {spans(sample.shortest, sample.longest)}."
@@ -46,9 +46,9 @@ def running(facts: Facts) -> Iterator[Reason]:
 
 
 def _holder(facts: Facts) -> tuple[str, tuple[str, ...]]:
-    """Return the client as a sentence begins with it, and its id."""
+    """Return what a sentence calls the client, and its id."""
     client_id = facts.job.client_id
-    return (client_id, (client_id,)) if client_id else ("A client without a name", ())
+    return (client_id, (client_id,)) if client_id else ("a client without a name", ())
 
 
 def _cancelling(facts: Facts) -> Iterator[Reason]:
