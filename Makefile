@@ -49,8 +49,9 @@ format: install  ## Put the code into the one format
 docs: install  ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going docs docs/_build
 
-bench: install  ## Measure; prints ratios to what the machine itself can do
-	$(BIN)/python -m tests.benchmarks
+bench: install  ## Measure; prints ratios to what the machine and other queues can do (BENCH="--quick" for two minutes)
+	$(PIP) install --quiet --constraint .constraints.txt --group bench
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean:  ## Remove the environment and everything built
 	rm -rf $(VENV) docs/_build build dist .coverage .coverage.* htmlcov .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,51 +1,65 @@
-"""What a durable request costs: one caller's submissions through HTTP, over the database's own one-row commits."""
+"""2: durable cycles through HTTP in batches, over the one-row commits of the database itself."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from pathlib import Path
 
-from tests.benchmarks.figure import Figure
-from tests.benchmarks.system import serving
-from whatsnext.api.client import Job
+from tests.benchmarks import calibration
+from tests.benchmarks.figure import Figure, ratios
+from tests.benchmarks.plan import Plan
+from tests.benchmarks.puller import Puller
+from tests.benchmarks.system import postgresql, serving
+from whatsnext.api.client import Job, Server
 
-REQUESTS = 500
-
-
-def commits_per_second(path: Path) -> float:
-    """One-row commits a second of SQLite itself, in WAL mode with synchronous=FULL."""
-    with sqlite3.connect(path, isolation_level=None) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("CREATE TABLE IF NOT EXISTS plain (id INTEGER PRIMARY KEY, text TEXT)")
-        begin = time.perf_counter()
-        for _ in range(REQUESTS):
-            connection.execute("INSERT INTO plain (text) VALUES ('x')")
-        seconds = time.perf_counter() - begin
-    connection.close()
-    return REQUESTS / seconds
+BATCH = 500
+"""Jobs in one request."""
 
 
-def measure(rounds: int) -> Figure:
-    """Submit, claim and finish one job at a time; each request is answered after its commit."""
+def cycles_per_second(server: Server, name: str, jobs: int) -> float:
+    """Jobs that are submitted, claimed and finished in a second, in batches, each answered after its commit."""
+    project = server.append_project(name)
+    project.create_task("idle")
+    puller = Puller(server, project)
+    begin = time.perf_counter()
+    for start in range(0, jobs, BATCH):
+        project.extend_queue([Job("idle", "idle", {"number": start + place}) for place in range(BATCH)])
+    done = puller.drain(BATCH)
+    seconds = time.perf_counter() - begin
+    assert done == jobs, f"{done} of {jobs} jobs came"
+    return jobs / seconds
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """On SQLite over its commits, and on PostgreSQL over those of eight connections at once."""
+    jobs = plan.size(10_000, 3_000)
     cycles, commits = [], []
     with serving() as (server, folder):
-        project = server.append_project("durable")
-        project.create_task("idle")
-        for _ in range(rounds):
-            commits.append(commits_per_second(folder / "plain.db"))
-            begin = time.perf_counter()
-            for number in range(REQUESTS // 3):
-                project.append_queue(Job("idle", "idle", {"number": number}))
-                project.fetch_job().set_status("COMPLETED")
-            cycles.append(REQUESTS // 3 / (time.perf_counter() - begin))
-    return Figure(
-        name="durable",
-        title="submit+claim+finish cycles/s through HTTP, one caller / one-row commits/s of SQLite FULL",
-        ratios=[one / other for one, other in zip(cycles, commits, strict=True)],
-        must=0.15,
-        aim=0.3,
-        smaller_is_better=False,
+        for number in range(plan.rounds):
+            before = calibration.sqlite_commits(folder / "plain.db", plan.size(2_000, 500))
+            cycles.append(cycles_per_second(server, f"round {number}", jobs))
+            commits.append((before + calibration.sqlite_commits(folder / "plain.db", plan.size(2_000, 500))) / 2)
+    lite = Figure(
+        number=2,
+        name="durable-sqlite",
+        title="submit+claim+finish cycles/s through HTTP in batches of 500, SQLite FULL / its one-row commits/s",
+        ratios=ratios(cycles, commits),
+        must=1.0,
+        aim=5.0,
         detail=f"{max(cycles):.0f} cycles/s, {max(commits):.0f} commits/s",
     )
+    cycles, commits = [], []
+    with postgresql() as database, serving(database.url(database.create_database())) as (server, folder):
+        for number in range(plan.rounds):
+            before = calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))
+            cycles.append(cycles_per_second(server, f"round {number}", jobs))
+            commits.append((before + calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))) / 2)
+    heavy = Figure(
+        number=2,
+        name="durable-postgresql",
+        title="the same, PostgreSQL with fsync / one-row commits/s of pgbench -c8",
+        ratios=ratios(cycles, commits),
+        must=1.0,
+        aim=5.0,
+        detail=f"{max(cycles):.0f} cycles/s, {max(commits):.0f} commits/s",
+    )
+    return [lite, heavy]

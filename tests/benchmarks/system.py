@@ -9,23 +9,52 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.components.postgresql import PostgreSQLServer, running_postgresql
 from tests.support import Daemon, wait_until
 from whatsnext.api.client import Project, Server
 
 PROGRAMS = Path(sys.executable).parent
+LOOK_EVERY = 0.05
+"""Seconds between two questions how far the jobs are: each takes as long as a few jobs."""
 
 
 @contextmanager
-def serving() -> Iterator[tuple[Server, Path]]:
-    """A server on a durable SQLite database, and the folder that it lies in."""
+def scratch() -> Iterator[Path]:
+    """A folder that is thrown away."""
     with TemporaryDirectory(prefix="whatsnext-bench-") as name:
-        folder = Path(name)
-        port_file = folder / "port"
-        database = f"sqlite:///{folder / 'queue.db'}"
-        argv = [str(PROGRAMS / "whatsnext-server"), "run", "--port", "0", "--port-file", str(port_file)]
-        with Daemon([*argv, "--database", database], folder / "server.log", cwd=folder) as daemon:
-            wait_until(lambda: port_file.exists() or not daemon.alive(), timeout=60, why="the server listens")
-            yield Server("127.0.0.1", int(port_file.read_text())), folder
+        yield Path(name)
+
+
+@contextmanager
+def serving(database: str | None = None, *, log_level: str = "info") -> Iterator[tuple[Server, Path]]:
+    """A server on a durable database, SQLite if none is named, and the folder that it lies in."""
+    with scratch() as folder, serving_in(folder, database, log_level=log_level) as server:
+        yield server, folder
+
+
+@contextmanager
+def serving_in(folder: Path, database: str | None = None, *, log_level: str = "info") -> Iterator[Server]:
+    """A server that keeps its files in a folder."""
+    port_file = folder / "port"
+    port_file.unlink(missing_ok=True)
+    argv = [str(PROGRAMS / "whatsnext-server"), "run", "--port", "0", "--port-file", str(port_file)]
+    argv += ["--database", database or sqlite_url(folder), "--log-level", log_level, "--upgrade"]
+    with Daemon(argv, folder / "server.log", cwd=folder) as daemon:
+        wait_until(lambda: port_file.exists() or not daemon.alive(), timeout=60, why="the server listens")
+        assert daemon.alive(), daemon.tail()
+        yield Server("127.0.0.1", int(port_file.read_text()))
+
+
+def sqlite_url(folder: Path) -> str:
+    """The database in a folder."""
+    return f"sqlite:///{folder / 'queue.db'}"
+
+
+@contextmanager
+def postgresql() -> Iterator[PostgreSQLServer]:
+    """A durable PostgreSQL: what it acknowledged survives a power cut."""
+    with running_postgresql(durable=True) as server:
+        yield server
 
 
 @contextmanager
@@ -41,8 +70,8 @@ def working(server: Server, folder: Path, project: str, cpus: int) -> Iterator[D
         yield daemon
 
 
-def until_completed(project: Project, jobs: int) -> float:
+def until_completed(project: Project, jobs: int, *, look_every: float = LOOK_EVERY) -> float:
     """Wait until this many jobs of the project are COMPLETED, and give the time of day when that was seen."""
     while project.rest.counts(project.id)["COMPLETED"] < jobs:
-        time.sleep(0.05)
+        time.sleep(look_every)
     return time.perf_counter()

@@ -1,0 +1,56 @@
+"""A worker without jobs: it speaks the workers' protocol over one connection, and does nothing between."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from whatsnext.api.client import Project, Server
+
+Claimed = tuple[int, int]
+"""Id and fence of a job that was claimed."""
+
+
+class Puller:
+    """One session of a registered client with room for any number of jobs."""
+
+    def __init__(self, server: Server, project: Project, *, name: str = "puller", cpus: int = 65_536) -> None:
+        self._rest = server.rest
+        self._id = f"{name}-{secrets.token_hex(4)}"
+        self._session = secrets.token_hex(8)
+        self._project_id = project.id
+        self._cpus = cpus
+        self.requests = 0
+        self._rest.register({"id": self._id, "name": name, "available_cpu": cpus})
+
+    def exchange(
+        self, ended: Sequence[Claimed] = (), *, want: int = 0, wait: float = 0, running: Sequence[Claimed] = ()
+    ) -> list[Claimed]:
+        """Report jobs as completed, and claim up to so many."""
+        self.requests += 1
+        body: dict[str, Any] = {
+            "session_id": self._session,
+            "request": self.requests,
+            "total": {"cpu": self._cpus},
+            "free": {"cpu": self._cpus - len(running)},
+            "want": want,
+            "wait": wait,
+            "project_ids": [self._project_id],
+            "running": [{"job_id": job, "fence": fence} for job, fence in running],
+            "ended": [{"job_id": job, "fence": fence, "succeeded": True} for job, fence in ended],
+        }
+        answer = self._rest.sync(self._id, body, timeout=60 + wait)
+        return [(each["job"]["id"], each["fence"]) for each in answer["assignments"]]
+
+    def drain(self, batch: int, work: Callable[[], None] | None = None) -> int:
+        """Claim and complete jobs, so many with each request, until none is left; give how many there were."""
+        done = 0
+        claimed = self.exchange(want=batch)
+        while claimed:
+            if work is not None:
+                for _ in claimed:
+                    work()
+            done += len(claimed)
+            claimed = self.exchange(claimed, want=batch)
+        return done
