@@ -7,12 +7,13 @@ from functools import partial
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, event
 
 from tests.plugins.storage_sql.invariants import check_invariants
 from tests.plugins.storage_sql.serving import at_once, claim, finish, write
 from tests.plugins.storage_sql.spying import spying
 from tests.support import wait_until
-from whatsnext_core.errors import StorageError, TransientStorageError
+from whatsnext_core.errors import StorageError, TransientStorageError, UncertainStorageError
 from whatsnext_core.model import Condition, JobChanges, JobSpec, JobStatus, RetryPolicy, TaskSpec
 from whatsnext_core.storage import JobQuery, Page, Storage, Writer
 from whatsnext_core.testing.storage import Story
@@ -296,3 +297,18 @@ def test_connection_that_broke_while_it_rested_is_replaced(migrated_postgresql_u
     cut_connections(migrated_postgresql_url)
     wary.check()
     Story(wary).project("after")
+
+
+def test_commit_that_breaks_is_told_to_be_uncertain(migrated_postgresql_url: str, wary: SQLStorage) -> None:
+    story = Story(wary)
+
+    def break_off(_: object) -> None:
+        cut_connections(migrated_postgresql_url)
+
+    event.listen(Engine, "commit", break_off)
+    try:
+        with pytest.raises(UncertainStorageError, match="unknown whether that was kept"), wary.write() as writer:
+            writer.create_project("perhaps", "", story.now)
+    finally:
+        event.remove(Engine, "commit", break_off)
+    story.project("surely")

@@ -76,5 +76,9 @@ class TransientStorageError(StorageError):
     """A transaction met another one and was undone as a whole; running all of it again is safe and may succeed."""
 
 
+class UncertainStorageError(StorageError):
+    """The database went away while it committed: whether it kept what was written is unknown."""
+
+
 class EngineError(WhatsNextError):
     """An execution engine (a process, Slurm, a container runtime) refused or failed an operation."""

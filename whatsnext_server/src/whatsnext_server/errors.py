@@ -26,6 +26,7 @@ from whatsnext_core.errors import (
     OffsetError,
     StorageError,
     TooLargeError,
+    UncertainStorageError,
     WhatsNextError,
 )
 from whatsnext_core.model.limits import shorten
@@ -94,7 +95,8 @@ async def _domain(request: Request, error: Exception) -> Response:
     if isinstance(error, UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, StorageError):
-        headers["Retry-After"] = "1"
+        if not isinstance(error, UncertainStorageError):  # what may have been written is not to be repeated blindly
+            headers["Retry-After"] = "1"
         _log.error("%s %s: the database failed: %s", request.method, request.url.path, error)
     elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("%s %s: %s", request.method, request.url.path, error)

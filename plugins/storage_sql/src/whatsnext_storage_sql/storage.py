@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from whatsnext_core.errors import StorageError
+from whatsnext_core.errors import StorageError, TransientStorageError, UncertainStorageError
 from whatsnext_storage_sql.clock import SharedClock
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.engines import Engines, open_engines
@@ -92,14 +92,18 @@ class SQLStorage:
             )
         with self._turn:
             self._writer = me
+            is_committing = False
             try:
                 with self._begin(self._engines.write) as connection:
                     transaction = Transaction(connection, self._engines.place, self._recall)
                     yield SQLWriter(transaction)
                     transaction.flush()
-            except BaseException:
+                    is_committing = transaction.is_postgresql
+            except BaseException as error:
                 if self._recall is not None:
                     self._recall.forget()
+                if is_committing:
+                    self._doubt(error)
                 raise
             finally:
                 self._writer = None
@@ -124,6 +128,14 @@ class SQLStorage:
         self._check_open()
         with translated(self._engines.place), engine.begin() as connection:
             yield connection
+
+    def _doubt(self, error: BaseException) -> None:
+        """Raise UncertainStorageError for an error of a commit that PostgreSQL may have made before it went away."""
+        if isinstance(error, StorageError) and not isinstance(error, TransientStorageError):
+            raise UncertainStorageError(
+                f"The connection to {self._engines.place} broke during a commit, and it is unknown whether that was "
+                f"kept. Look before you do it again."
+            ) from error
 
     def _check_open(self) -> None:
         if self._closed:

@@ -426,6 +426,8 @@ class Storage(Protocol):
 
         TransientStorageError, from any method inside or from the end of the block, means that it met a transaction of
         another server: all that it did is undone, savepoints or not, and the whole block may be run again.
+        UncertainStorageError, from the end of the block, means that nobody knows whether it was kept. After any other
+        error nothing of it was.
         """
         ...
 
