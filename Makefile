@@ -32,6 +32,7 @@ test: install  ## Run all tests, in two processes
 chaos: install  ## Kill servers, workers and databases 30 times during 5,000 jobs, on SQLite and on PostgreSQL
 	$(BIN)/python -m tests.chaos --database sqlite
 	$(BIN)/python -m tests.chaos --database postgresql
+	$(BIN)/python -m tests.acceptance.outage --seconds 60
 
 coverage: install  ## Prove that the tests of the core take every branch of it
 	$(BIN)/python -m pytest tests/core --cov=whatsnext_core --cov-branch --cov-fail-under=100

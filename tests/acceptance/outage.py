@@ -1,13 +1,19 @@
-"""A server that is away for longer than a lease, while jobs run, write, and end."""
+"""A server that is away for longer than a lease, while jobs run, write, and end.
+
+`python -m tests.acceptance.outage --seconds 60` stops one for a minute.
+"""
 
 import shlex
 import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
 
 from tests.support import wait_until
-from tests.support.server import RunningServer, running_worker
+from tests.support.server import RunningServer, running_server, running_worker
 from whatsnext.api.client import Job, Server
 
 JOBS = 4
@@ -76,3 +82,19 @@ def began(folder: Path) -> Counter[int]:
     """How often each job began."""
     file = folder / "began"
     return Counter(map(int, file.read_text().split())) if file.exists() else Counter()
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="How long it is away.")
+def main(seconds: float) -> None:
+    """Stop a server in the middle, for three leases, and expect that no job, result or byte of output was lost."""
+    with TemporaryDirectory(prefix="whatsnext-outage-") as name:
+        folder = Path(name)
+        lease = seconds / 3
+        with running_server(folder, lease_seconds=lease, renew_seconds=lease / 4) as server:
+            sit_out_an_outage(server, folder, seconds=seconds)
+    click.echo(f"A server was away for {seconds:g} s, three leases: {JOBS} jobs completed, each at its first attempt.")
+
+
+if __name__ == "__main__":
+    main()

@@ -89,7 +89,9 @@ def worker(
     if not once:
         wait_for_server(session)
     project = session.find_project(session.project_name, patiently=not once) if session.settings.project else None
-    with make_client(session, engine, offer, project=project, client_id=client_id, **given) as client:
+    with make_client(
+        session, engine, offer, project=project, client_id=client_id, patiently=not once, **given
+    ) as client:
         greet(session, client, formatter, offer.ends_at)
         count = client.work(
             run_forever=not once, idle_time=idle, lifetime=lifetime, ends_at=offer.ends_at, margin=end_margin
@@ -122,6 +124,7 @@ def make_client(
     entity: str | None = None,
     client_id: str | None = None,
     state_dir: str | None = None,
+    patiently: bool = False,
 ) -> Client:
     """Return the worker, known to the server; without a project it takes the jobs of all."""
     from whatsnext_client.client import Client
@@ -130,7 +133,11 @@ def make_client(
 
     settings = session.settings
     server = Server(
-        session.address.url, api_key=session.api_key, timeout=settings.timeout, retry_for=settings.retry_for
+        session.address.url,
+        api_key=session.api_key,
+        timeout=settings.timeout,
+        retry_for=settings.retry_for,
+        wait_for=settings.retry_for if patiently else 0.0,
     )
     return Client(
         entity=entity if entity is not None else _user(),
