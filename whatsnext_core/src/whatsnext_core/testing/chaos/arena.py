@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from whatsnext_core.testing.chaos.answers import Acknowledged, Ear
 from whatsnext_core.testing.chaos.installation import Installation
+from whatsnext_core.testing.chaos.judging import AT_REST
 from whatsnext_core.testing.chaos.links import Link, Loop, Mood
 from whatsnext_core.testing.chaos.programs import Program, free_ports
 from whatsnext_core.testing.chaos.rest import RefusedError, Rest
@@ -20,6 +21,8 @@ START_WITHIN: Final = 60.0
 """Seconds that the first server gets to answer."""
 RESTART_AFTER: Final = 0.5
 """Seconds after which a program that ended by itself is started again, as a service manager would."""
+GLANCE: Final = 0.3
+"""Seconds that a frozen server may hold up the run."""
 PROJECT: Final = "chaos"
 RETRY_DELAY: Final = 0.05
 MOODS: Final = {Blow.CUT: Mood.CUT, Blow.SLOW: Mood.SLOW, Blow.DEAF: Mood.DEAF}
@@ -82,9 +85,9 @@ class Arena:
             self.workers.append(Program(name, argv, folder, self._installation.environment))
             self.workers[-1].start()
 
-    def rest(self, number: int = 0) -> Rest:
+    def rest(self, number: int = 0, *, timeout: float = 30.0) -> Rest:
         """Return a server's endpoints, past all links."""
-        return Rest(self._ports[number], timeout=30.0)
+        return Rest(self._ports[number], timeout=timeout)
 
     def answers(self, number: int) -> bool:
         """Return whether a server answers, and its database too."""
@@ -94,15 +97,21 @@ class Arena:
             return False
         return True
 
-    def counts(self) -> dict[str, int] | None:
-        """Return how many jobs there are in each status, if a server can say so."""
+    def counts(self, *, timeout: float = 30.0) -> dict[str, int] | None:
+        """Return how many jobs there are in each status, if a server can say so within so many seconds."""
         for number in range(len(self.servers)):
             try:
-                found: dict[str, int] = self.rest(number).call("GET", f"/projects/{self.project_id}/counts")
+                rest = self.rest(number, timeout=timeout)
+                found: dict[str, int] = rest.call("GET", f"/projects/{self.project_id}/counts")
             except (OSError, http.client.HTTPException, RefusedError):
                 continue
             return found
         return None
+
+    def ended(self) -> int:
+        """Return how many jobs have come to rest, as far as a server can say so."""
+        counts = self.counts(timeout=GLANCE) or {}
+        return sum(number for status, number in counts.items() if status in AT_REST)
 
     # -- striking ------------------------------------------------------------------------------------------------------
 

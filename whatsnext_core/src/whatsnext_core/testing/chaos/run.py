@@ -15,7 +15,7 @@ from whatsnext_core.model import JobStatus
 from whatsnext_core.testing.chaos.arena import Arena
 from whatsnext_core.testing.chaos.evidence import Evidence, group, read_logs
 from whatsnext_core.testing.chaos.installation import Installation
-from whatsnext_core.testing.chaos.judging import Breach, expected_log, judge
+from whatsnext_core.testing.chaos.judging import Breach, judge
 from whatsnext_core.testing.chaos.rest import Rest
 from whatsnext_core.testing.chaos.strikes import plan_strikes
 from whatsnext_core.testing.chaos.submitting import Submitter
@@ -24,8 +24,11 @@ from whatsnext_core.testing.chaos.workload import Line, plan_workload, read_reco
 SHOWN: Final = 20
 """Breaches that a report shows with their histories."""
 UNEASY: Final = (JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING)
-LOGS_WITHIN: Final = 20.0
-"""Seconds that output gets to arrive after the last job has ended."""
+BEHIND: Final = 0.7
+"""How much of its share of the jobs must have ended before a blow falls, so that blows fall all through the run."""
+SLOWEST: Final = 10
+"""Pauses for which a blow waits for that, at most."""
+LOOK_EVERY: Final = 0.25
 
 
 @frozen(kw_only=True)
@@ -137,6 +140,9 @@ def run_chaos(
         for number, strike in enumerate(strikes):
             submitter.allow(round(jobs * (number + 1) / len(strikes)))
             _pass_time(arena, mends, time.monotonic() + strike.pause, timeline)
+            ended = round(BEHIND * jobs * number / len(strikes))
+            patience = strike.pause * (1 if short else SLOWEST)
+            _pass_time(arena, mends, time.monotonic() + patience, timeline, ended=ended)
             timeline.say(str(strike))
             heapq.heappush(mends, (time.monotonic() + strike.lasts, number, str(strike.blow), arena.strike(strike)))
         submitter.allow(jobs)
@@ -165,9 +171,15 @@ def run_chaos(
 
 
 def _pass_time(
-    arena: Arena, mends: list[tuple[float, int, str, Callable[[], None]]], until: float, timeline: _Timeline
+    arena: Arena,
+    mends: list[tuple[float, int, str, Callable[[], None]]],
+    until: float,
+    timeline: _Timeline,
+    *,
+    ended: int | None = None,
 ) -> None:
-    """Let time pass, and mend what is due."""
+    """Let time pass, and mend what is due; once so many jobs have ``ended``, that is enough."""
+    look = 0.0
     while True:
         while mends and mends[0][0] <= time.monotonic():
             _, _, what, mend = heapq.heappop(mends)
@@ -177,6 +189,10 @@ def _pass_time(
         left = until - time.monotonic()
         if left <= 0:
             return
+        if ended is not None and time.monotonic() > look:
+            look = time.monotonic() + LOOK_EVERY
+            if arena.ended() >= ended:
+                return
         time.sleep(min(left, 0.05))
 
 
@@ -194,10 +210,11 @@ def _come_to_rest(arena: Arena, submitter: Submitter, within: float, timeline: _
 
 
 def _gather(arena: Arena, submitter: Submitter, folder: Path, lease: float) -> Evidence:
+    """Return what there is. The workers leave first, so that nothing changes while it is read."""
+    remains = arena.stop_workers()
     rest = arena.rest()
     jobs = {job["id"]: job for job in rest.jobs(arena.project_id)}
-    logs = _complete_logs(rest, {job["id"]: job["attempt"] for job in jobs.values() if job["status"] == "COMPLETED"})
-    remains = arena.stop_workers()
+    logs = read_logs(rest, (job["id"] for job in jobs.values() if job["status"] == JobStatus.COMPLETED))
     record: list[Line] = read_record(folder)
     return Evidence(
         submitted=submitter.submitted,
@@ -212,15 +229,3 @@ def _gather(arena: Arena, submitter: Submitter, folder: Path, lease: float) -> E
         lease=lease,
         remains=remains,
     )
-
-
-def _complete_logs(rest: Rest, fences: dict[int, int]) -> dict[int, str]:
-    """Return the output of jobs; what is not complete gets some time to arrive."""
-    found: dict[int, str] = {}
-    until = time.monotonic() + LOGS_WITHIN
-    while True:
-        missing = [job_id for job_id, fence in fences.items() if found.get(job_id) != expected_log(job_id, fence)]
-        if not missing or (found and time.monotonic() > until):
-            return found
-        found |= read_logs(rest, missing)
-        time.sleep(0.2)
