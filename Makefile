@@ -27,7 +27,7 @@ demo: install  ## Run a real piece of machine learning through a server and a wo
 	$(BIN)/python docs/examples/demo/run.py
 
 test: install  ## Run all tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 chaos: install  ## Kill servers, workers and databases 30 times during 5,000 jobs, on SQLite and on PostgreSQL
 	$(BIN)/python -m tests.chaos --database sqlite

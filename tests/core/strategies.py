@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from whatsnext_core.model import (
     Allocation,
+    Artifact,
+    ArtifactSpec,
+    ArtifactUpload,
     Assignment,
     Attempt,
     AttemptEnd,
@@ -20,6 +23,7 @@ from whatsnext_core.model import (
     ClientChanges,
     ClientSpec,
     Condition,
+    Cursor,
     Device,
     EndOutcome,
     Event,
@@ -37,6 +41,7 @@ from whatsnext_core.model import (
     Task,
     TaskSpec,
 )
+from whatsnext_core.model.artifact import MAX_ARTIFACT
 from whatsnext_core.model.limits import MAX_CPU, MAX_ID, MAX_MEMORY, MAX_PRIORITY, MAX_SECONDS
 from whatsnext_core.model.task import SIGNALS
 from whatsnext_core.sync import MAX_WAIT, MAX_WANTED, Order, OrderKind, SyncRequest, SyncResponse
@@ -266,8 +271,48 @@ client_changes = st.builds(
     is_active=st.none() | st.booleans(),
     draining=st.none() | st.booleans(),
 )
+file_names = st.lists(st.from_regex(r"[a-zß][a-z0-9 .-]{0,4}[a-z]", fullmatch=True), min_size=1, max_size=3).map(
+    "/".join
+)
+checksums = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+content_types = st.sampled_from(["application/octet-stream", "text/csv; charset=utf-8"])
+sizes = st.integers(0, MAX_ARTIFACT)
+artifacts = st.builds(
+    Artifact,
+    id=ids,
+    job_id=ids,
+    name=file_names,
+    size=sizes,
+    sha256=checksums,
+    content_type=content_types,
+    fence=st.none() | ids,
+    created_at=times,
+)
+artifact_specs = st.builds(
+    ArtifactSpec,
+    job_id=ids,
+    name=file_names,
+    size=st.none() | sizes,
+    sha256=st.none() | checksums,
+    content_type=content_types,
+    fence=st.none() | ids,
+)
+cursors = st.builds(
+    Cursor,
+    name=names,
+    place=st.integers(0, MAX_ID),
+    holder=st.none() | texts,
+    expires_at=st.none() | times,
+    seen_at=times,
+    failures=st.integers(0, 100),
+    error=texts,
+)
+
 EVERYTHING: dict[type, st.SearchStrategy[Any]] = {
     Allocation: allocations,
+    Artifact: artifacts,
+    ArtifactSpec: artifact_specs,
+    ArtifactUpload: st.builds(ArtifactUpload, id=ids, spec=artifact_specs, received=sizes),
     Assignment: assignments,
     Attempt: attempts,
     AttemptEnd: ends,
@@ -278,6 +323,7 @@ EVERYTHING: dict[type, st.SearchStrategy[Any]] = {
     Client: clients,
     ClientChanges: client_changes,
     ClientSpec: client_specs,
+    Cursor: cursors,
     Device: devices,
     EndOutcome: outcomes,
     Event: events,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
-from attrs import frozen
 
 from whatsnext_client.commands.base.failures import LocalError
 from whatsnext_client.commands.base.values import size
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@frozen(kw_only=True)
-class Offer:
-    """What a worker offers."""
+class Offer(NamedTuple):
+    """What a worker offers; no attrs class, since each help page would wait for that library."""
 
     capacity: Capacity
     """All of it."""
