@@ -2,7 +2,8 @@
 
 import ast
 import sys
-from importlib.metadata import packages_distributions
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ def imported_modules(source: str) -> set[str]:
     return found
 
 
+packages_distributions = cache(metadata.packages_distributions)
+"""Reads what is installed, once."""
+
+
+@cache
 def owners(module: str) -> set[str]:
     """The normalized names of the distributions that a module belongs to; none for the standard library."""
     top = module.partition(".")[0]
@@ -44,6 +50,7 @@ def owners(module: str) -> set[str]:
     return ours or {normalized(name) for name in packages_distributions().get(top, [f"(nobody has {module})"])}
 
 
+@cache
 def imported_distributions(folder: Path) -> set[str]:
     """The distributions that the sources below a folder import from."""
     modules = {module for file in folder.rglob("*.py") for module in imported_modules(file.read_text())}
