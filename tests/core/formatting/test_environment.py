@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from whatsnext_core.formatting import JobContext, job_environment, parameters_file, result_file, verdict_file
+from whatsnext_core.formatting import (
+    JobContext,
+    artifacts_folder,
+    job_environment,
+    parameters_file,
+    result_file,
+    verdict_file,
+)
 from whatsnext_core.formatting.environment import device_environment
 from whatsnext_core.model import Allocation, Share
 from whatsnext_core.testing.formatter import Jobs
@@ -30,12 +37,13 @@ def test_job_learns_who_it_is_and_where(context: JobContext) -> None:
         "WHATSNEXT_PARAMETERS": str(parameters_file(context)),
         "WHATSNEXT_RESULT": str(result_file(context)),
         "WHATSNEXT_VERDICT": str(verdict_file(context)),
+        "WHATSNEXT_ARTIFACTS": str(artifacts_folder(context)),
         "WHATSNEXT_SERVER": "http://localhost:8000",
         "WHATSNEXT_CLIENT_ID": "conformance",
         "WHATSNEXT_CPUS": "1",
         "WHATSNEXT_DEVICES": "",
     }
-    assert Path(parameters_file(context)).parent == directory
+    assert Path(parameters_file(context)).parent == Path(artifacts_folder(context)).parent == directory
 
 
 def test_job_learns_what_it_was_given(context: JobContext) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import sys
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_file_that_cannot_be_written(jobs: Jobs, tmp_path: Path) -> None:
 
 def test_scratch_directory_that_vanished_before_the_start(jobs: Jobs) -> None:
     context = jobs.script("exit 0")
-    context.directory.rmdir()
+    shutil.rmtree(context.directory)
     invocation = jobs.engine.prepare(context)
     with pytest.raises(EngineError, match=r"parameters\.json"):
         jobs.engine.start(invocation)

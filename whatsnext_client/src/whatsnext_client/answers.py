@@ -24,6 +24,7 @@ _ERRORS: Final[Mapping[int, type[WhatsNextError]]] = {
     HTTPStatus.FORBIDDEN: NotPermittedError,
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.PRECONDITION_FAILED: ConflictError,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLargeError,
     HTTPStatus.UNPROCESSABLE_ENTITY: InvalidError,
     HTTPStatus.TOO_MANY_REQUESTS: RateLimitError,
@@ -66,7 +67,7 @@ def error_of(response: requests.Response) -> WhatsNextError:
 
 
 def _size(response: requests.Response) -> int | None:
-    """Return the size of a log that a refusal names."""
+    """Return the size of a log or a file that a refusal names."""
     try:
         size = response.json().get("size")
     except (ValueError, AttributeError):

@@ -44,12 +44,16 @@ class NotPermittedError(AccessError):
 
 
 class OffsetError(ConflictError):
-    """Bytes of a log were sent for a place where the server's copy does not end."""
+    """Bytes of a log or a file were sent for a place where the server's copy does not end."""
 
     def __init__(self, message: str, size: int) -> None:
         super().__init__(message)
         self.size = size
         """The bytes that the server has."""
+
+
+class ChecksumError(WhatsNextError):
+    """What arrived is not what was sent: the bytes have another checksum."""
 
 
 class EmptyQueueError(WhatsNextError, IndexError):

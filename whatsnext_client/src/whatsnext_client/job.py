@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from whatsnext_client.artifact import Artifact
 from whatsnext_client.jobfacts import JobFacts
 from whatsnext_client.rest import Document, Rest
+from whatsnext_client.sending import SendingFile
 from whatsnext_client.task import Task
 from whatsnext_core.converters import from_json, ignoring_extra_keys
-from whatsnext_core.errors import ConflictError, InvalidError
+from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError
 from whatsnext_core.explaining import Explanation
 from whatsnext_core.model import Attempt, Condition, JobSpec, JobStatus
 
@@ -189,6 +192,35 @@ class Job(JobFacts):
         """
         rest, job_id = self._queued("explained")
         return from_json(rest.why(job_id), Explanation, what=f"why of job {job_id}", converter=_EXPLANATION)
+
+    def artifacts(self) -> list[Artifact]:
+        """Return the files that the job left, or people sent for it, by name."""
+        rest, job_id = self._queued("asked for its artifacts")
+        return [Artifact.from_document(rest, document) for document in rest.artifacts(job_id)]
+
+    def artifact(self, name: str) -> Artifact:
+        """Return the file of this name; NotFoundError if the job has none."""
+        rest, job_id = self._queued("asked for its artifacts")
+        return Artifact.from_document(rest, rest.artifact(job_id, name))
+
+    def upload_artifact(self, path: str | Path, name: str | None = None) -> Artifact:
+        """Send a file as an artifact of the job, and return it; one of the same name is replaced.
+
+        Args:
+            path: The file.
+            name: What it shall be called; its own name unless given. May contain ``/``.
+
+        Raises:
+            NotFoundError: there is no such file, or no such job any more.
+            InvalidError: no artifact can have that name.
+            TooLargeError: the server takes no file of this size.
+        """
+        rest, job_id = self._queued("given an artifact")
+        found = Path(path)
+        if not found.is_file():
+            raise NotFoundError(f"The artifact {name or found.name!r} has no file at {found}.")
+        sending = SendingFile(rest, job_id, name or found.name, found.resolve())
+        return Artifact.from_document(rest, sending.send())
 
     def run(self, resource: Resource | None = None) -> int:
         """Run the job here and now, report it, and return the exit code of its command.

@@ -206,6 +206,55 @@ class Rest:
         response = self.transport.send("PATCH", path, params=params, data=data, retry_for=retry_for)
         return int(response.json()["size"])
 
+    # -- artifacts -----------------------------------------------------------------------------------------------------
+
+    def artifacts(self, job_id: int) -> Iterator[Document]:
+        """Yield the files of a job, by name."""
+        return self._pages(f"/jobs/{job_id}/artifacts", {})
+
+    def artifact(self, job_id: int, name: str) -> Document:
+        """Return the file of this name; NotFoundError if the job has none."""
+        found = self._list(f"/jobs/{job_id}/artifacts", {"name": name})
+        if not found:
+            raise NotFoundError(f"Job {job_id} has no artifact {name!r}.")
+        return found[0]
+
+    def artifact_bytes(self, job_id: int, name: str, begin: int, end: int, *, sha256: str) -> bytes:
+        """Return a part of a file that must have this checksum.
+
+        Raises:
+            ConflictError: another file has taken its place.
+        """
+        wanted = {"Range": f"bytes={begin}-{end - 1}", "If-Match": f'"{sha256}"', "Accept-Encoding": "identity"}
+        return self.transport.send("GET", _file(job_id, name), extra=wanted).content
+
+    def send_artifact(
+        self,
+        job_id: int,
+        name: str,
+        data: bytes,
+        *,
+        offset: int,
+        size: int,
+        sha256: str,
+        content_type: str,
+        fence: int | None = None,
+        retry_for: float | None = None,
+    ) -> Document:
+        """Send a part of a file and return how much is there, and the file once it is whole; safe to repeat.
+
+        Raises:
+            OffsetError: the server has less than what comes before the offset.
+        """
+        params: Parameters = {"offset": offset, "size": size, "sha256": sha256, "fence": fence}
+        path = _file(job_id, name)
+        options: dict[str, Any] = {"content_type": content_type, "retry_for": retry_for}
+        return self._document(self.transport.send("PATCH", path, params=params, data=data, **options).json())
+
+    def delete_artifact(self, job_id: int, name: str) -> None:
+        """Delete a file; NotFoundError if the job has none of this name."""
+        self.transport.delete(_file(job_id, name))
+
     # -- clients -------------------------------------------------------------------------------------------------------
 
     def register(self, body: Mapping[str, Any]) -> Document:
@@ -256,6 +305,10 @@ class Rest:
 
 def _plain(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def _file(job_id: int, name: str) -> str:
+    return f"/jobs/{job_id}/artifacts/{quote(name, safe='/')}"
 
 
 def _quoted(text: str) -> str:

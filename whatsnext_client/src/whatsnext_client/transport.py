@@ -71,6 +71,7 @@ class Transport:
         body: Any = None,
         data: bytes | BinaryIO | None = None,
         content_type: str = "application/octet-stream",
+        extra: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         timeout: float | None = None,
         retry_for: float | None = None,
@@ -80,7 +81,7 @@ class Transport:
         A connection that could not be made is tried again for ``retry_for`` seconds. A request that was sent and had no
         answer is repeated only if it is ``idempotent`` (by default, if its method is); 429 and 503 are
         repeated after the time that the server names. ``data`` is sent as it is, as ``content_type``; a file is
-        read while it is sent, from its beginning each time.
+        read while it is sent, from its beginning each time. ``extra`` are headers.
 
         Raises:
             ServerUnreachableError: nobody answers in time.
@@ -88,7 +89,7 @@ class Transport:
             WhatsNextError: the server refused; see ``answers``.
         """
         repeatable = method in IDEMPOTENT if idempotent is None else idempotent
-        headers = dict(self._headers)
+        headers = {**self._headers, **(extra or {})}
         if body is not None:
             data = encode(body)
             headers["Content-Type"] = "application/json"

@@ -135,7 +135,7 @@ class Ledger:
             self.sleepers.stir()
 
     def ended(self, held: Held, end: AttemptEnd, now: float) -> None:
-        """Note how an attempt ended; ``report`` follows when its output is with the server."""
+        """Note how an attempt ended; ``report`` follows when what it left is with the server."""
         with self.changed:
             if held.started is not None:
                 self.pace.ended(now, now - held.started, held.allocation.cpu, held.allocation.memory)

@@ -61,6 +61,8 @@ class Record:
     """The file in which it may leave its result."""
     verdict_file: str | None = None
     """The file in which it may say that it has failed."""
+    artifacts: str | None = None
+    """The folder in which it may leave files."""
     skipped: Mapping[str, int] = field(factory=dict)
     """For each stream, by how many bytes the server's copy is shorter than the file."""
     stopping: Cause | None = None
@@ -146,8 +148,12 @@ class Held:
     """The file in which it may leave its result."""
     verdict_file: Path | None = None
     """The file in which it may say that it has failed."""
+    artifacts: Path | None = None
+    """The folder in which it may leave files."""
     logs_done: bool = True
     """Whether all its output is with the server."""
+    artifacts_done: bool = True
+    """Whether all its files are."""
     end: AttemptEnd | None = None
     """How it ended."""
     stripped: bool = False
@@ -208,6 +214,7 @@ class Held:
             end=record.end,
             result_file=None if record.result_file is None else Path(record.result_file),
             verdict_file=None if record.verdict_file is None else Path(record.verdict_file),
+            artifacts=None if record.artifacts is None else Path(record.artifacts),
             confirmed=record.confirmed,
             on_disk=True,
             adopted=True,
@@ -233,6 +240,11 @@ class Held:
         """Its name in the list of those that do not run yet, with what is new about that."""
         note = self.note if self.note != self.note_told else None
         return AttemptNote(job_id=self.job_id, fence=self.fence, message=note)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the server has all that it left."""
+        return self.logs_done and self.artifacts_done
 
     @property
     def is_live(self) -> bool:
@@ -262,6 +274,7 @@ class Held:
             logs={stream: str(path) for stream, path in self.logs.items()},
             result_file=None if self.result_file is None else str(self.result_file),
             verdict_file=None if self.verdict_file is None else str(self.verdict_file),
+            artifacts=None if self.artifacts is None else str(self.artifacts),
             skipped=self.skipped,
             stopping=self.stopping,
             end=self.end,

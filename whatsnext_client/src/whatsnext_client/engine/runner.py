@@ -19,7 +19,7 @@ from whatsnext_client.verdict import read_verdict
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, Invocation
 from whatsnext_core.formatting.contract import Announcer
-from whatsnext_core.formatting.environment import result_file, verdict_file
+from whatsnext_core.formatting.environment import artifacts_folder, result_file, verdict_file
 from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
 from whatsnext_core.model.attempt import short_note
 
@@ -217,6 +217,7 @@ class Runner:
         assert held.assignment is not None, "an adopted attempt is not started"  # noqa: S101 - a promise of the loop
         context = self._surroundings.context(held.assignment, self._folder.scratch(held.key))
         held.result_file, held.verdict_file = result_file(context), verdict_file(context)
+        held.artifacts = artifacts_folder(context)
         return self._surroundings.complete(self._engine.prepare(context), context)
 
     def _poll(self) -> dict[str, Execution]:

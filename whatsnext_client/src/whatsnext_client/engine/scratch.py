@@ -12,11 +12,14 @@ import shutil
 import signal
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from whatsnext_core.formatting.environment import ARTIFACTS
+
 REUSABLE: Final = frozenset({"parameters.json", "process.jsonl", "stderr.log", "stdout.log"})
-"""The files that a local job gets; with any other in it, a directory is deleted."""
+"""The files that a local job gets; with any other in it, or an artifact, a directory is deleted."""
 MOST_SPARES: Final = 128
 """Directories that are kept for later."""
 
@@ -38,7 +41,10 @@ class Scratch:
         shutil.rmtree(spares, ignore_errors=True)
 
     def take(self, key: str) -> Path:
-        """Return a scratch directory for an attempt, with no file in it but empty ones that the attempt gets anyhow."""
+        """Return a scratch directory for an attempt, with the empty folder for its artifacts.
+
+        No file is in it but empty ones that the attempt gets anyhow.
+        """
         path = f"{self._attempts}/{key}"
         if os.path.lexists(path):
             shutil.rmtree(path)
@@ -47,8 +53,11 @@ class Scratch:
                 os.rename(self._spares.pop(), path)  # noqa: PTH104 - each job comes here
             except OSError:
                 continue  # somebody tidied up
-            return Path(path)
-        os.mkdir(path, mode=0o700)  # noqa: PTH102 - as above
+            break
+        else:
+            os.mkdir(path, mode=0o700)  # noqa: PTH102 - as above
+        with suppress(FileExistsError):
+            os.mkdir(f"{path}/{ARTIFACTS}", mode=0o700)  # noqa: PTH102 - as above
         return Path(path)
 
     def give_back(self, key: str) -> None:
@@ -83,12 +92,21 @@ def _clear(path: str) -> bool:
     if sys.platform != "linux":
         return False
     try:
-        if os.lstat(path).st_mode != stat.S_IFDIR | 0o700:
-            return False
-        names = os.listdir(path)  # noqa: PTH208 - each job comes here
+        names = _names(path)
+        if ARTIFACTS in names:
+            names.remove(ARTIFACTS)
+            if _names(f"{path}/{ARTIFACTS}"):
+                return False
         return REUSABLE.issuperset(names) and all(_empty(f"{path}/{name}") for name in names)
     except OSError:
         return False
+
+
+def _names(path: str) -> list[str]:
+    """Return what is in a directory; OSError if it is another one than was made for an attempt."""
+    if os.lstat(path).st_mode != stat.S_IFDIR | 0o700:
+        raise NotADirectoryError(path)
+    return os.listdir(path)  # noqa: PTH208 - each job comes here
 
 
 def _empty(path: str) -> bool:
@@ -113,7 +131,7 @@ def _empty(path: str) -> bool:
 def _delete(path: str) -> None:
     try:
         for name in os.listdir(path):  # noqa: PTH208 - each job comes here
-            os.unlink(f"{path}/{name}")  # noqa: PTH108 - as above
+            (os.rmdir if name == ARTIFACTS else os.unlink)(f"{path}/{name}")
         os.rmdir(path)  # noqa: PTH106 - as above
     except OSError:  # there are folders in it, or somebody still writes into it
         shutil.rmtree(path, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Mapping
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve
 
 from whatsnext_client.engine.emptiness import requirement_of
+from whatsnext_client.engine.leftovers import look_through
 from whatsnext_client.engine.runner import descriptor_of
 from whatsnext_client.engine.surroundings import Surroundings
 from whatsnext_client.engine.waking import Waker
 from whatsnext_client.rest import Document, Rest
+from whatsnext_client.sending import SendingFile
 from whatsnext_core.converters import from_json, ignoring_extra_keys, parse_time
 from whatsnext_core.errors import ConflictError, NotFoundError, TemplateError, WhatsNextError
-from whatsnext_core.formatting import Engine, Execution, ExecutionState, Formatter, Handle, LogFiles
+from whatsnext_core.formatting import Engine, Execution, ExecutionState, Formatter, Handle, LogFiles, artifacts_folder
 from whatsnext_core.model import Allocation, Assignment, JobStatus, Task
 from whatsnext_core.model import Job as JobRecord
 from whatsnext_core.references import refers, results_needed, with_results
@@ -26,6 +29,8 @@ from whatsnext_core.references import refers, results_needed, with_results
 if TYPE_CHECKING:
     from whatsnext_client.job import Job
     from whatsnext_client.resource import Resource
+
+_log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.1
 """Seconds between two looks at an execution."""
@@ -74,6 +79,7 @@ def run_job(rest: Rest, job: Job, resource: Resource | None) -> int:
 def _execute(rest: Rest, engine: Engine, surroundings: Surroundings, assignment: Assignment, folder: Path) -> Execution:
     context = surroundings.context(evolve(assignment, job=_with_results(rest, assignment.job)), folder)
     invocation = surroundings.complete(engine.prepare(context), context)
+    artifacts_folder(context).mkdir()
     rest.update_job(assignment.job.id, {"status": JobStatus.RUNNING.value})
     handle = engine.start(invocation)
     timeout = assignment.job.timeout if assignment.job.timeout is not None else assignment.task.timeout
@@ -84,6 +90,7 @@ def _execute(rest: Rest, engine: Engine, surroundings: Surroundings, assignment:
         _await(engine, handle, assignment.task, None)
         raise
     _upload(rest, assignment, engine.logs(handle))
+    _send_files(rest, assignment, artifacts_folder(context))
     engine.forget(handle)
     return execution
 
@@ -124,6 +131,18 @@ def _upload(rest: Rest, assignment: Assignment, logs: LogFiles) -> None:
         with path.open("rb") as file:
             while data := file.read(CHUNK):
                 offset = rest.append_log(assignment.job.id, stream, data, fence=assignment.fence, offset=offset)
+
+
+def _send_files(rest: Rest, assignment: Assignment, folder: Path) -> None:
+    """Give the server the files that the job has left; what it does not take is left out with a warning."""
+    found = look_through(folder)
+    for name, path in found.files:
+        try:
+            SendingFile(rest, assignment.job.id, name, path, fence=assignment.fence).send()
+        except (WhatsNextError, OSError) as error:
+            found.complaints.append(f"Artifact {name!r} was left out: {error}")
+    for complaint in found.complaints:
+        _log.warning("Job %d: %s", assignment.job.id, complaint)
 
 
 def _report(job: Job, status: JobStatus) -> None:

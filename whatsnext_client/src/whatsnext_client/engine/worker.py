@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from whatsnext_client.engine.adoption import Legacy, take_over
+from whatsnext_client.engine.delivery import Delivery
 from whatsnext_client.engine.departure import Departure
 from whatsnext_client.engine.diary import Diary
 from whatsnext_client.engine.emptiness import may_get_work
@@ -19,7 +20,6 @@ from whatsnext_client.engine.ends import failure
 from whatsnext_client.engine.exchange import Exchange
 from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.ledger import Ledger, News
-from whatsnext_client.engine.logs import LogUploader
 from whatsnext_client.engine.naming import learn_project
 from whatsnext_client.engine.neighbours import Neighbours
 from whatsnext_client.engine.plan import WorkPlan
@@ -97,11 +97,12 @@ class Worker:
         self._runner = Runner(
             engine, folder, surroundings, on_running=self._ledger.started, on_waiting=self._ledger.waits
         )
-        self._logs = LogUploader(
+        self._delivery = Delivery(
             rest,
-            on_skip=lambda held: self._post(lambda: self._runner.remember(held)),
-            on_sent=lambda held: self._post(lambda: self._ledger.report(held, time.monotonic())),
-            on_done=lambda held: self._post(lambda: self._logs_done(held)),
+            post=self._post,
+            on_skip=self._runner.remember,
+            on_ready=lambda held: self._ledger.report(held, time.monotonic()),
+            on_done=self._forget_confirmed,
         )
         self._neighbours = Neighbours(
             plan,
@@ -148,13 +149,13 @@ class Worker:
         """
         try:
             self._inherit(take_over(self._folder, self._runner))
-            self._logs.start()
+            self._delivery.start()
             self._exchange.start()
             self._neighbours.start()
             while not self._is_done():
                 self._step()
         finally:
-            for part in (self._neighbours, self._exchange, self._diary, self._logs, self._waker):
+            for part in (self._neighbours, self._exchange, self._diary, self._delivery, self._waker):
                 part.close()
         if self._fatal is not None:
             raise self._fatal
@@ -192,7 +193,7 @@ class Worker:
             return False
         if (self._draining or self._empty) and self._ledger.is_clear:
             self._leaving_since = self._leaving_since or time.monotonic()
-            return self._logs.is_idle or time.monotonic() > self._leaving_since + self._plan.farewell
+            return self._delivery.is_idle or time.monotonic() > self._leaving_since + self._plan.farewell
         self._leaving_since = None
         return self._is_cut_off()
 
@@ -241,14 +242,14 @@ class Worker:
         self._ledger.adopt([*legacy.running, *(held for held, _ in legacy.ended)])
         for held in legacy.running:
             self._free = take(self._free, held.allocation)
-            self._logs.follow(held, fresh=False)
+            self._delivery.follow(held, fresh=False)
         for held, end in legacy.ended:
-            self._logs.follow(held, fresh=False)
+            self._delivery.follow(held, fresh=False)
             self._conclude(held, end)
         for held in legacy.confirmed:
-            self._logs.follow(held, fresh=False)
-            if self._logs.finish(held):
-                self._runner.forget(held)
+            self._delivery.follow(held, fresh=False)
+            self._delivery.finish(held)
+            self._forget_confirmed(held)
 
     def _take_news(self, news: News) -> None:
         response = news.response
@@ -304,6 +305,8 @@ class Worker:
         elif held.stage is Stage.WAITING and order.kind is OrderKind.CANCEL:
             self._waiting.remove(held)
             self._conclude(held, failure(held, Cause.CANCELLED, "It was cancelled before it had started."))
+        elif held.stage is Stage.ENDED and order.kind is OrderKind.CANCEL:
+            self._delivery.cancel(held)
         elif order.kind is OrderKind.KILL:
             self._give_up((held,))
             if held in self._waiting:
@@ -343,7 +346,7 @@ class Worker:
             return
         self._diary.started(held)
         self._ledger.started(held, time.monotonic())
-        self._logs.follow(held, fresh=True)
+        self._delivery.follow(held, fresh=True)
 
     # -- jobs that go --------------------------------------------------------------------------------------------------
 
@@ -357,33 +360,28 @@ class Worker:
         self._conclude(held, end)
 
     def _conclude(self, held: Held, end: AttemptEnd) -> None:
-        """Report how an attempt ended, after its output if that does not take long."""
-        now = time.monotonic()
-        self._ledger.ended(held, end, now)
+        """Report how an attempt ended, after what it left if that does not take long."""
+        self._ledger.ended(held, end, time.monotonic())
         if held.handle is not None:
             self._runner.remember(held)
-        if self._logs.finish(held):
-            self._ledger.report(held, now)
+        self._delivery.finish(held)
 
     def _settle(self, held: Held) -> None:
-        """Forget an attempt whose end the server has taken in, as soon as it has the output too."""
+        """Forget an attempt whose end the server has taken in, as soon as it has all that it left, too."""
         held.confirmed = True
-        if held.logs_done:
-            self._runner.forget(held)
-        else:
+        if not held.is_delivered:
             self._runner.remember(held)
+        self._forget_confirmed(held)
 
-    def _logs_done(self, held: Held) -> None:
-        if held.confirmed:
+    def _forget_confirmed(self, held: Held) -> None:
+        if held.confirmed and held.is_delivered:
             self._runner.forget(held)
-        else:
-            self._ledger.report(held, time.monotonic())
 
     def _give_up(self, attempts: tuple[Held, ...]) -> None:
         """Forget attempts without a word."""
         for held in attempts:
             self._ledger.drop(held)
-            self._logs.drop(held)
+            self._delivery.drop(held)
             self._runner.forget(held)
 
     def _fail(self, error: Exception) -> None:

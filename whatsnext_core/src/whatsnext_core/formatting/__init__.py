@@ -12,7 +12,13 @@ from whatsnext_core.formatting.contract import (
     JobContext,
     LogFiles,
 )
-from whatsnext_core.formatting.environment import job_environment, parameters_file, result_file, verdict_file
+from whatsnext_core.formatting.environment import (
+    artifacts_folder,
+    job_environment,
+    parameters_file,
+    result_file,
+    verdict_file,
+)
 from whatsnext_core.formatting.template import fill_template, missing_parameters, placeholders
 
 __all__ = [
@@ -25,6 +31,7 @@ __all__ = [
     "Invocation",
     "JobContext",
     "LogFiles",
+    "artifacts_folder",
     "fill_template",
     "job_environment",
     "missing_parameters",

@@ -37,7 +37,7 @@ class JobContext:
     allocation: Allocation
     """The CPUs and devices that it was given."""
     directory: Path
-    """Scratch directory of this attempt; exists, is empty, and is the default working directory's place for files."""
+    """Scratch directory of this attempt; exists, and is empty but for the folder of its artifacts."""
     server: str = ""
     """URL of the server, for jobs that talk to it."""
     client_id: str = ""

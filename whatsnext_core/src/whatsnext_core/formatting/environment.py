@@ -8,10 +8,11 @@ WHATSNEXT_JOB_NAME        name of the job
 WHATSNEXT_TASK            name of its task
 WHATSNEXT_PROJECT_ID      number of its project
 WHATSNEXT_ATTEMPT         1 for the first execution of the job, one more for each further one
-WHATSNEXT_SCRATCH         folder of this attempt, empty at its start
+WHATSNEXT_SCRATCH         folder of this attempt; at its start it holds nothing but the folder of its artifacts
 WHATSNEXT_PARAMETERS      file with the parameters as a JSON object
 WHATSNEXT_RESULT          file into which the job may write a small JSON value that it returns
 WHATSNEXT_VERDICT         file by which the job may end itself as failed: ``{"failed": "loss is NaN"}``
+WHATSNEXT_ARTIFACTS       folder, empty at the start, whose files the worker sends to the server when the job has ended
 WHATSNEXT_SERVER          URL of the server
 WHATSNEXT_CLIENT_ID       the client that runs it
 WHATSNEXT_CPUS            CPUs that it was given
@@ -36,6 +37,8 @@ from typing import Final
 
 from whatsnext_core.formatting.contract import JobContext
 
+ARTIFACTS: Final = "artifacts"
+"""Name of the folder of artifacts in a scratch directory."""
 NO_DEVICE: Final = "-1"
 """The id that no device has; both CUDA and HIP show none then, while an empty value means all to HIP."""
 
@@ -55,6 +58,11 @@ def verdict_file(context: JobContext) -> Path:
     return context.directory / "verdict.json"
 
 
+def artifacts_folder(context: JobContext) -> Path:
+    """Return where the attempt leaves files that people and later jobs want."""
+    return context.directory / ARTIFACTS
+
+
 def parameters_json(context: JobContext) -> bytes:
     """Return what is written into the file of the parameters."""
     return json.dumps(dict(context.job.parameters), ensure_ascii=False).encode()
@@ -72,6 +80,7 @@ def job_environment(context: JobContext) -> dict[str, str]:
         "WHATSNEXT_PARAMETERS": str(parameters_file(context)),
         "WHATSNEXT_RESULT": str(result_file(context)),
         "WHATSNEXT_VERDICT": str(verdict_file(context)),
+        "WHATSNEXT_ARTIFACTS": str(artifacts_folder(context)),
         "WHATSNEXT_SERVER": context.server,
         "WHATSNEXT_CLIENT_ID": context.client_id,
         "WHATSNEXT_CPUS": str(context.allocation.cpu),

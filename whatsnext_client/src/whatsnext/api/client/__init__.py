@@ -13,6 +13,7 @@ from whatsnext_client.client import Client
 from whatsnext_client.errors import (
     AccessError,
     AnswerLostError,
+    ChecksumError,
     EmptyQueueError,
     NotAuthenticatedError,
     NotPermittedError,
@@ -52,6 +53,7 @@ __all__ = [  # noqa: PLE0604 - what is not installed is not exported, or a star 
     "AccessError",
     "AnswerLostError",
     "Artifact",
+    "ChecksumError",
     "Client",
     "ConfigurationError",
     "ConflictError",

@@ -152,3 +152,13 @@ ATTEMPTS = (
     Column("message", lambda attempt: attempt["message"]),
 )
 """The attempts of a job."""
+
+ARTIFACTS = (
+    Column("name", lambda artifact: artifact["name"]),
+    Column("size", lambda artifact: times.memory(artifact["size"]), right=True),
+    Column("attempt", lambda artifact: artifact["fence"], right=True, spare=2),
+    Column("age", lambda artifact: times.age(artifact["created_at"]), right=True, spare=1),
+    Column("type", lambda artifact: artifact["content_type"], spare=3),
+    Column("sha256", lambda artifact: artifact["sha256"][:12], spare=4),
+)
+"""The files of a job."""

@@ -19,6 +19,7 @@ _HERE = "whatsnext_client.commands.jobs"
         "show": f"{_HERE}.looking:show",
         "attempts": f"{_HERE}.looking:attempts",
         "logs": f"{_HERE}.logs:logs",
+        "artifacts": f"{_HERE}.artifacts:artifacts",
         "wait": f"{_HERE}.waiting:wait",
         "why": f"{_HERE}.why:why",
         "cancel": f"{_HERE}.changing:cancel",
@@ -34,4 +35,4 @@ _HERE = "whatsnext_client.commands.jobs"
 )
 @common_options
 def jobs() -> None:
-    """Submit jobs, see where they stand and what they print, cancel and retry them."""
+    """Submit jobs, see where they stand and what they print and leave, cancel and retry them."""

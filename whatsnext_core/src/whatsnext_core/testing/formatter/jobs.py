@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import evolve, frozen
 
-from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, JobContext
+from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, JobContext, artifacts_folder
 from whatsnext_core.model import Allocation, Job, JobStatus, Task
 
 NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Jobs:
         number = next(self._numbers)
         directory = self._folder / f"attempt-{number}"
         directory.mkdir()
-        return JobContext(
+        context = JobContext(
             job=Job(
                 id=number,
                 name=f"job {number}",
@@ -86,6 +86,8 @@ class Jobs:
             server="http://localhost:8000",
             client_id="conformance",
         )
+        artifacts_folder(context).mkdir()
+        return context
 
     def script(self, script: str, *args: str, **task: Any) -> JobContext:
         """Return a claimed job that runs a script of the shell; ``$1`` is its scratch directory, then come these."""

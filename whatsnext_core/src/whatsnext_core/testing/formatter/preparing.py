@@ -9,6 +9,7 @@ import string
 import pytest
 
 from whatsnext_core.errors import TemplateError
+from whatsnext_core.formatting import artifacts_folder
 from whatsnext_core.testing.formatter.base import FormatterFixtures
 from whatsnext_core.testing.formatter.jobs import Jobs
 
@@ -45,7 +46,7 @@ class PreparationScenarios(FormatterFixtures):
         context = jobs.script("exit 0", "a", environment={"COLOUR": "blue"})
         first = jobs.engine.prepare(context)
         assert jobs.engine.prepare(context) == first
-        assert list(context.directory.iterdir()) == []
+        assert list(context.directory.rglob("*")) == [artifacts_folder(context)]
 
     def test_invocation_carries_key_command_and_logs(self, jobs: Jobs) -> None:
         """F02 (Invocation): a key, a command of strings, and absolute paths."""

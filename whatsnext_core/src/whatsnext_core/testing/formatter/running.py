@@ -7,7 +7,7 @@ import json
 import pytest
 
 from whatsnext_core.errors import EngineError
-from whatsnext_core.formatting import Engine, ExecutionState, result_file
+from whatsnext_core.formatting import Engine, ExecutionState, artifacts_folder, result_file
 from whatsnext_core.model import Allocation, Cause
 from whatsnext_core.testing.formatter.base import FormatterFixtures
 from whatsnext_core.testing.formatter.jobs import Jobs
@@ -100,9 +100,13 @@ class RunningScenarios(FormatterFixtures):
         assert found == {**environment, **ours}
 
     def test_scratch_directory_and_result(self, jobs: Jobs) -> None:
-        """F19 (WHATSNEXT_SCRATCH): the client finds what the job writes there."""
-        context = jobs.script('cd "$1" && echo 1 >file && printf "[1]" >"${WHATSNEXT_RESULT:-result.json}"')
+        """F19 (WHATSNEXT_SCRATCH, WHATSNEXT_ARTIFACTS): the client finds what the job writes there."""
+        context = jobs.script(
+            'cd "$1" && echo 1 >file && printf "[1]" >"${WHATSNEXT_RESULT:-result.json}" && '
+            'echo 2 >"${WHATSNEXT_ARTIFACTS:-artifacts}/file"'
+        )
         assert jobs.run(context).execution.succeeded
+        assert (artifacts_folder(context) / "file").read_text() == "2\n"
         assert (context.directory / "file").read_text() == "1\n"
         assert json.loads(result_file(context).read_text()) == [1]
 
