@@ -21,6 +21,7 @@ def test_demo_ends_with_results_and_a_report(tmp_path: Path) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "16 COMPLETED" in done.stdout
     assert "job names needed 2 attempts" in done.stdout
+    assert "left its files with the server, too: report.md, report.png" in done.stdout
     report = tmp_path / ".demo/report"
     assert "The best is **svm**" in (report / "report.md").read_text()
     assert (report / "report.png").read_bytes().startswith(b"\x89PNG")

@@ -164,6 +164,7 @@ def main() -> None:
         )  # fmt: skip
         console.print(f"server at http://127.0.0.1:{port_file.read_text().strip()} on SQLite, one worker with 2 CPUs")
         jobs = follow(project, submit(project), console)
+        files = {artifact.name for job in jobs for artifact in job.artifacts()}
         if not console.is_terminal:
             console.print(progress(jobs))
     console.print(results(jobs))
@@ -174,6 +175,7 @@ def main() -> None:
         sys.exit(1)
     names = next(job for job in jobs if job.name == "names")
     console.print(f"job names needed {names.attempt} attempts: its first one fails on purpose and is retried")
+    console.print(f"job report left its files with the server, too: {', '.join(sorted(files))}")
     console.print(
         f"{len(jobs)} jobs in {time.monotonic() - started:.0f} s; the report lies at {OUTPUT / 'report' / 'report.md'}"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -150,6 +151,8 @@ def report(data: Path, names_path: Path, scores: Path, best: Path, report: Path)
         f"{100 * chosen['test']:.2f} % right on the test images.\n\n![sweep and confusion matrix](report.png)\n",
         encoding="utf-8",
     )
+    if artifacts := os.environ.get("WHATSNEXT_ARTIFACTS"):
+        shutil.copytree(report, artifacts, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ def test_a_directory_is_handed_on_with_nothing_in_its_files(scratch: Scratch) ->
     second = scratch.take("2-1")
     assert node(second) == first
     assert second.name == "2-1"
-    assert {path.read_text() for path in second.iterdir()} == {""}
+    assert {path.read_text() for path in second.iterdir() if path.name != "artifacts"} == {""}
+    assert list((second / "artifacts").iterdir()) == []
 
 
-@pytest.mark.parametrize("left", ["file", "folder", "link", "twin", "mode", "pipe"])
+@pytest.mark.parametrize("left", ["file", "folder", "link", "twin", "mode", "pipe", "artifact", "artifacts"])
 def test_a_directory_with_anything_of_its_job_is_not_handed_on(scratch: Scratch, left: str, tmp_path: Path) -> None:
     first = fill(scratch.take("1-1"))
     match left:
@@ -58,8 +59,14 @@ def test_a_directory_with_anything_of_its_job_is_not_handed_on(scratch: Scratch,
         case "pipe":
             (first / "stdout.log").unlink()
             os.mkfifo(first / "stdout.log")
+        case "artifact":
+            (first / "artifacts" / "f").touch()
+        case "artifacts":
+            (first / "artifacts").rmdir()
+            (first / "artifacts").symlink_to(tmp_path)
     scratch.give_back("1-1")
-    assert list(scratch.take("2-1").iterdir()) == []
+    second = scratch.take("2-1")
+    assert list(second.rglob("*")) == [second / "artifacts"]
     assert not first.exists()
     assert left != "twin" or (tmp_path / "kept").read_text() == "words"
 
@@ -90,4 +97,5 @@ def test_a_spare_that_somebody_deleted_is_not_missed(scratch: Scratch, tmp_path:
     fill(scratch.take("1-1"))
     scratch.give_back("1-1")
     Scratch(tmp_path / "attempts", tmp_path / "spare")
-    assert list(scratch.take("2-1").iterdir()) == []
+    second = scratch.take("2-1")
+    assert list(second.rglob("*")) == [second / "artifacts"]

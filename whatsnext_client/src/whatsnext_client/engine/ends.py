@@ -64,3 +64,16 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
 def failure(held: Held, cause: Cause, message: str) -> AttemptEnd:
     """Return the report of an attempt that never came to an end of its own."""
     return AttemptEnd(job_id=held.job_id, fence=held.fence, succeeded=False, cause=cause, message=message)
+
+
+def with_words(end: AttemptEnd, words: str) -> AttemptEnd:
+    """Return the report with further words in its message."""
+    return evolve(end, message=f"{end.message} {words}".strip()) if words else end
+
+
+def cancelled_late(end: AttemptEnd) -> AttemptEnd:
+    """Return the report of an attempt that is cancelled when it has ended, and before anybody was told of that."""
+    if end.cause is Cause.CANCELLED:
+        return end
+    words = "It was cancelled when it had ended, before all that it left had arrived."
+    return evolve(end, succeeded=False, cause=Cause.CANCELLED, message=words, result=None)
