@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from whatsnext_client.errors import EmptyQueueError
+from whatsnext_client.events import EventStream
+from whatsnext_client.following import open_events
 from whatsnext_client.job import Job
 from whatsnext_client.rest import Document, Rest
 from whatsnext_client.task import Task
@@ -157,6 +159,26 @@ class Project:
     def jobs(self) -> list[Job]:
         """All jobs of the project, oldest first."""
         return self._jobs()
+
+    def events(
+        self,
+        after: int | None = None,
+        *,
+        jobs: Iterable[int | Job] = (),
+        kinds: Iterable[str] = (),
+        since: datetime | None = None,
+    ) -> EventStream:
+        """Return what happens to the project's jobs, as it happens: an iterator of events that has no end.
+
+        It is connected at once, and it goes on where it was when the connection breaks or the server is restarted.
+
+        Args:
+            after: Begin behind the event of this number, 0 for all that are kept; None for now.
+            jobs: Only events of these jobs, by id or Job.
+            kinds: Only events of these kinds, ``"failed"`` for instance; see ``EventKind``.
+            since: Begin at this time.
+        """
+        return open_events(self.rest.transport, after, project_id=self.id, jobs=jobs, kinds=kinds, since=since)
 
     # -- taking --------------------------------------------------------------------------------------------------------
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from attrs import frozen
 
+from whatsnext_client import answers
 from whatsnext_client.errors import UnexpectedAnswerError
+from whatsnext_client.events import KINDS, read_event
 from whatsnext_client.transport import Parameters, Transport
 from whatsnext_core.errors import NotFoundError
+from whatsnext_core.model import Event
 
 Document: TypeAlias = dict[str, Any]
 
@@ -254,6 +258,25 @@ class Rest:
     def delete_artifact(self, job_id: int, name: str) -> None:
         """Delete a file; NotFoundError if the job has none of this name."""
         self.transport.delete(_file(job_id, name))
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def event_pages(
+        self, params: Mapping[str, Any], *, after: int | None = None, since: datetime | None = None
+    ) -> Iterator[tuple[list[Event], int]]:
+        """Yield events up to now, page by page, each with the number after which to go on.
+
+        The parameters are those of ``GET /events``; it begins after a number, or at a time, or with the oldest.
+        """
+        query = {**params, "limit": PAGE, "after": after, "since": None if since is None else since.isoformat()}
+        complete = False
+        while not complete:
+            response = self.transport.send("GET", "/events", params=query)
+            found = answers.document(response)
+            query = {**params, "limit": PAGE, "after": int(response.headers.get("X-Events-After", 0))}
+            complete = response.headers.get("X-Events-Complete", "true") == "true"
+            events = [read_event(each) for each in found if each["kind"] in KINDS]
+            yield events, int(query["after"])
 
     # -- clients -------------------------------------------------------------------------------------------------------
 

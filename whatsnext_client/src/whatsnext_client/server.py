@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +12,9 @@ from rich.table import Table
 
 from whatsnext_client.address import Address, configured_address, parse_address
 from whatsnext_client.config import ClientSettings, load_client_settings
+from whatsnext_client.events import EventStream
+from whatsnext_client.following import open_events
+from whatsnext_client.job import Job
 from whatsnext_client.project import Project
 from whatsnext_client.rest import Rest
 from whatsnext_client.transport import Transport
@@ -97,6 +102,17 @@ class Server:
         except NotFoundError:
             return False
         return True
+
+    def events(
+        self,
+        after: int | None = None,
+        *,
+        jobs: Iterable[int | Job] = (),
+        kinds: Iterable[str] = (),
+        since: datetime | None = None,
+    ) -> EventStream:
+        """Return what happens to the jobs of all projects; see ``Project.events``."""
+        return open_events(self.rest.transport, after, jobs=jobs, kinds=kinds, since=since)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""

@@ -169,20 +169,49 @@ class Transport:
             )
         return answers.check(response)
 
+    def open_stream(
+        self, path: str, params: Parameters | None = None, *, headers: Mapping[str, str], silence: float
+    ) -> requests.Response:
+        """Return the beginning of an answer that goes on, on a connection of its own, which ends with the answer.
+
+        It is not checked, and nothing is tried again: the caller goes on where a broken one ended.
+
+        Args:
+            path: Path of the endpoint.
+            params: Its query.
+            headers: Further headers.
+            silence: Seconds without a byte after which the connection counts as broken.
+
+        Raises:
+            requests.RequestException: the connection failed.
+        """
+        connect = min(self.timeout, LONGEST_CONNECT)
+        return self._new_session().get(
+            self.address.url + path,
+            params=params,
+            headers={**self._headers, **headers, "Connection": "close"},
+            timeout=(connect, silence),
+            allow_redirects=False,
+            stream=True,
+        )
+
     def _session(self) -> requests.Session:
         mine: tuple[int, requests.Session] | None = getattr(self._local, "session", None)
         if mine is None or mine[0] != os.getpid():
-            session = requests.Session()
-            session.trust_env = False
-            session.proxies = get_environ_proxies(self.address.url)
-            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-            mine = self._local.session = (os.getpid(), session)
-            with self._lock:
-                self._sessions.add(session)
+            mine = self._local.session = (os.getpid(), self._new_session())
         return mine[1]
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.proxies = get_environ_proxies(self.address.url)
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        with self._lock:
+            self._sessions.add(session)
+        return session
 
 
 def encode(body: Any) -> bytes:

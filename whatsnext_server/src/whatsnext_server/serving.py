@@ -24,6 +24,8 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection stays open; longer than clients pause between two requests."""
 GRACE = 15
 """Seconds that running requests get to be answered once the server was asked to end."""
+SILENT = 60
+"""Seconds after which a connection ends whose other side takes nothing of what it was sent: its machine is gone."""
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 SWITCH = 0.001
@@ -78,6 +80,8 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT * 1000)
         listener.bind(address)
     except OSError as error:
         if listener is not None:

@@ -24,6 +24,7 @@ from whatsnext_client.errors import (
     UnexpectedAnswerError,
     WorkerError,
 )
+from whatsnext_client.events import EventStream
 from whatsnext_client.job import Job
 from whatsnext_client.project import Project
 from whatsnext_client.resource import Resource
@@ -45,6 +46,7 @@ from whatsnext_core.errors import (
     WhatsNextError,
 )
 from whatsnext_core.formatting import Formatter
+from whatsnext_core.model import Event, EventKind
 
 if TYPE_CHECKING:
     from whatsnext_formatter_cli import CLIFormatter as CLIFormatter
@@ -61,6 +63,9 @@ __all__ = [  # noqa: PLE0604 - what is not installed is not exported, or a star 
     "DuplicateError",
     "EmptyQueueError",
     "EngineError",
+    "Event",
+    "EventKind",
+    "EventStream",
     "Formatter",
     "IllegalTransitionError",
     "InvalidError",

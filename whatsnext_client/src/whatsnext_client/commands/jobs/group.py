@@ -21,6 +21,7 @@ _HERE = "whatsnext_client.commands.jobs"
         "logs": f"{_HERE}.logs:logs",
         "artifacts": f"{_HERE}.artifacts:artifacts",
         "wait": f"{_HERE}.waiting:wait",
+        "watch": f"{_HERE}.watch:watch",
         "why": f"{_HERE}.why:why",
         "cancel": f"{_HERE}.changing:cancel",
         "retry": f"{_HERE}.changing:retry",
