@@ -9,6 +9,7 @@ from tests.benchmarks.depot import Depot, opened
 from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.system import scratch, sqlite_url
+from whatsnext_core.model import JobSpec
 from whatsnext_core.storage import Storage
 
 WIDTH, DEGREE = 1_000, 5
@@ -17,16 +18,17 @@ BATCH = 500
 CHILDREN = 5
 
 
-def grow(storage: Storage, name: str, edges: int) -> tuple[Depot, int]:
-    """A graph in layers with so many edges, and how many jobs it has."""
+def grow(storage: Storage, name: str, edges: int, *, root: bool = False) -> tuple[Depot, int]:
+    """A graph in layers with so many edges, below one root if wanted, and how many jobs are in the layers."""
     depot = Depot(storage, name)
+    top = depot.submit([JobSpec(name="root", task_id=depot.task_id)]) if root else ()
     width = min(WIDTH, edges // DEGREE)
     layers = max(1, edges // (width * DEGREE))
     before: list[int] = []
     for _ in range(layers + 1):
         numbers = list(depot.reserve(width))
         parents = [
-            [before[(place + step) % width] for step in range(DEGREE)] if before else [] for place in range(width)
+            [before[(place + step) % width] for step in range(DEGREE)] if before else top for place in range(width)
         ]
         depot.submit([depot.spec(number, above) for number, above in zip(numbers, parents, strict=True)])
         before = numbers

@@ -25,9 +25,10 @@ class Puller:
         self._rest.register({"id": self._id, "name": name, "available_cpu": cpus})
 
     def exchange(
-        self, ended: Sequence[Claimed] = (), *, want: int = 0, wait: float = 0, running: Sequence[Claimed] = ()
+        self, ended: Sequence[Claimed] = (), *, want: int = 0, running: Sequence[Claimed] = (), fail: bool = False
     ) -> list[Claimed]:
-        """Report jobs as completed, and claim up to so many."""
+        """Report jobs as completed, or as failed, and claim up to so many."""
+        end = {"succeeded": False, "cause": "exit", "exit_code": 1} if fail else {"succeeded": True}
         self.requests += 1
         body: dict[str, Any] = {
             "session_id": self._session,
@@ -35,12 +36,12 @@ class Puller:
             "total": {"cpu": self._cpus},
             "free": {"cpu": self._cpus - len(running)},
             "want": want,
-            "wait": wait,
+            "wait": 0,
             "project_ids": [self._project_id],
             "running": [{"job_id": job, "fence": fence} for job, fence in running],
-            "ended": [{"job_id": job, "fence": fence, "succeeded": True} for job, fence in ended],
+            "ended": [{"job_id": job, "fence": fence, **end} for job, fence in ended],
         }
-        answer = self._rest.sync(self._id, body, timeout=60 + wait)
+        answer = self._rest.sync(self._id, body, timeout=60)
         return [(each["job"]["id"], each["fence"]) for each in answer["assignments"]]
 
     def drain(self, batch: int, work: Callable[[], None] | None = None) -> int:

@@ -8,15 +8,16 @@ the process that loads it; it must be quick and must not talk to anything. Selec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from attrs import frozen
 
-from whatsnext_core.formatting.contract import Engine
-from whatsnext_core.notifying import Notifier
-from whatsnext_core.probing import Probe
-from whatsnext_core.storage.protocol import Storage
+if TYPE_CHECKING:  # so that a command line with plugins answers at once
+    from whatsnext_core.formatting.contract import Engine
+    from whatsnext_core.notifying import Notifier
+    from whatsnext_core.probing import Probe
+    from whatsnext_core.storage.protocol import Storage
 
 PROJECT = "whatsnext"
 """The name of the hook markers and of the entry-point group."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+from attrs import evolve
 from fastapi import Query, Request
 from starlette.responses import Response
 
 from whatsnext_core.converters import from_json, to_json
-from whatsnext_core.model import ClientChanges
+from whatsnext_core.model import Allocation, ClientChanges
 from whatsnext_core.storage import Page, Writer
 from whatsnext_core.sync import SyncRequest, SyncResponse
 from whatsnext_server.answers import Answer, Encoded, encode
@@ -143,7 +144,24 @@ def _read(body: bytes) -> SyncRequest:
 
 
 def _write(response: SyncResponse) -> bytes:
-    return encode(to_json(response))
+    """Return the encoded answer. The jobs of a batch are of few tasks and get alike: what is alike is written once."""
+    document = to_json(evolve(response, assignments=()))
+    tasks: dict[int, Any] = {}
+    allocations: dict[Allocation, Any] = {}
+    for each in response.assignments:
+        if id(each.task) not in tasks:
+            tasks[id(each.task)] = to_json(each.task)
+        if each.allocation not in allocations:
+            allocations[each.allocation] = to_json(each.allocation)
+        document["assignments"].append(
+            {
+                "job": to_json(each.job),
+                "task": tasks[id(each.task)],
+                "fence": each.fence,
+                "allocation": allocations[each.allocation],
+            }
+        )
+    return encode(document)
 
 
 def _tell(services: Services, client_id: str) -> None:
