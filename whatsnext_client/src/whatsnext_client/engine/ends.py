@@ -31,6 +31,8 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
     cause, message, stop_siblings = held.stopping, _WORDS.get(held.stopping, execution.message), False
     if held.stopping is Cause.TIMEOUT:
         message = f"It ran longer than its timeout of {held.timeout:g} seconds."
+    elif held.leaving:
+        message = "The machine that it ran on is taken away; it had not ended in time."
     if held.stopping in {None, Cause.PROMISED}:
         verdict, confusion = (None, "") if held.verdict_file is None else read_verdict(held.verdict_file)
         value, complaint = (None, "") if held.result_file is None else read_result(held.result_file)
@@ -76,4 +78,4 @@ def cancelled_late(end: AttemptEnd) -> AttemptEnd:
     if end.cause is Cause.CANCELLED:
         return end
     words = "It was cancelled when it had ended, before all that it left had arrived."
-    return evolve(end, succeeded=False, cause=Cause.CANCELLED, message=words, result=None)
+    return evolve(end, succeeded=False, cause=Cause.CANCELLED, message=words, result=None, stop_siblings=False)
