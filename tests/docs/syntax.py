@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.docs.snippets import Snippet
+from whatsnext_autoscale_slurm.settings import SECTION, AutoscaleSettings
 from whatsnext_client.config import ClientSettings
 from whatsnext_core.errors import ConfigurationError
 from whatsnext_core.plugins import load_plugins
@@ -51,6 +52,7 @@ def check_settings(text: str) -> None:
     plugins = load_plugins()
     groups = (plugins.formatters(), plugins.probes(), plugins.storage_backends(), plugins.notifiers())
     known = {name: provided.descriptor.config for group in groups for name, provided in group.items()}
+    known[SECTION] = AutoscaleSettings
     with TemporaryDirectory() as folder:
         file = Path(folder) / "whatsnext.toml"
         file.write_text(text, encoding="utf-8")

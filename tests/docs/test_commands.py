@@ -13,7 +13,7 @@ from tests.docs.snippets import Snippet, commands, snippets
 from tests.docs.test_reference import PROGRAMS
 from tests.support import ROOT, distributions
 
-NAME = re.compile(r"\bwhatsnext-(?:core|server|client|(?:formatter|storage|probe)-\w+)\b")
+NAME = re.compile(r"\bwhatsnext-(?:core|server|client|(?:autoscale|formatter|storage|probe)-\w+)\b")
 
 
 def command_lines(snippet: Snippet) -> Iterator[list[str]]:

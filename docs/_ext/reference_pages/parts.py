@@ -48,6 +48,8 @@ def client_settings() -> str:
 
 def plugin_settings() -> str:
     """Return the settings of every installed plugin that has some."""
+    from whatsnext_autoscale_slurm.settings import SECTION as AUTOSCALE_SECTION
+    from whatsnext_autoscale_slurm.settings import AutoscaleSettings
     from whatsnext_core.plugins import load_plugins
 
     plugins = load_plugins()
@@ -59,6 +61,8 @@ def plugin_settings() -> str:
         for name, provided in group.items()
         if provided.descriptor.config is not None
     ]
+    section, words = AUTOSCALE_SECTION, "what `whatsnext autoscale slurm` does; in `whatsnext-autoscale-slurm`"
+    found.append(f"### [plugins.{section}]\n\n{words}.\n\n" + render_settings(AutoscaleSettings, environment=False))
     return "\n".join(found)
 
 

@@ -182,3 +182,62 @@ def test_a_job_that_left_no_trace_is_not_adopted_and_counts_as_lost_in_the_end(
     execution = end_of(formatter, handle)
     assert execution.cause is Cause.LOST
     assert "does not know job 999999 any more" in execution.message
+
+
+def test_no_more_jobs_are_at_slurm_than_allowed(
+    slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    shim(tmp_path, monkeypatch, "sbatch", f'echo x >>{calls}\nexec "$real" "$@"')
+    formatter = SlurmFormatter(mem="100M", poll_interval=0.2, max_submitted=2)
+    handles = {}
+    for number in range(1, 6):
+        template = f"sh -c 'while [ ! -e {tmp_path}/go{number} ]; do sleep 0.05; done'"
+        context = claimed(tmp_path / str(number), template, job_id=number)
+        handles[str(number)] = formatter.start(formatter.prepare(context))
+    formatter.cancel(handles["4"], "SIGTERM", 0)
+
+    def states() -> dict[str, ExecutionState]:
+        return {key: each.state for key, each in formatter.poll(handles).items()}
+
+    running, waiting, ended = ExecutionState.RUNNING, ExecutionState.WAITING, ExecutionState.ENDED
+    wait_until(lambda: states() == {"1": running, "2": running, "3": waiting, "4": ended, "5": waiting}, 60)
+    message = formatter.poll(handles)["5"].message
+    assert message == "Waits to be handed over to Slurm: 2 jobs are there already."
+    assert len(slurm.run("squeue", "--noheader").stdout.splitlines()) == len(calls.read_text().split()) == 2
+    (tmp_path / "go1").touch()
+    wait_until(lambda: states() == {"1": ended, "2": running, "3": running, "4": ended, "5": waiting}, 60)
+    later = SlurmFormatter(mem="100M", poll_interval=0.2, max_submitted=2)
+    assert all(later.adopt(handle) for handle in handles.values())
+    (tmp_path / "go2").touch()
+    (tmp_path / "go3").touch()
+    (tmp_path / "go5").touch()
+    del handles["4"]
+    wait_until(lambda: {each.succeeded for each in later.poll(handles).values()} == {True}, 60, "all have succeeded")
+    assert len(calls.read_text().split()) == 4
+
+
+def test_values_arrive_on_a_node_as_they_were_written(formatter: SlurmFormatter, tmp_path: Path) -> None:
+    values = {
+        "quotes": 'it\'s "quoted" `id` $HOME \\',
+        "lines": "two\nlines\n",
+        "command": f"$(touch {tmp_path}/pwned); rm -rf {tmp_path}/job &",
+        "dash": "--partition=nowhere",
+        "long": "ab " * 33_000,
+        "empty": "",
+    }
+    template = "printf %s| {quotes} {lines} {command} {dash} {long} {empty}"
+    handle = formatter.start(formatter.prepare(claimed(tmp_path / "job", template, values)))
+    execution = end_of(formatter, handle)
+    assert execution.succeeded, execution
+    assert formatter.logs(handle).stdout.read_text() == "".join(f"{value}|" for value in values.values())
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_time_limit_that_slurm_does_not_understand_fails_in_its_words(
+    slurm: SlurmCluster,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    formatter = SlurmFormatter(time="soon")
+    with pytest.raises(EngineError, match=r"Slurm refused the job: Invalid --time specification"):
+        formatter.start(formatter.prepare(claimed(tmp_path, "true")))

@@ -84,7 +84,7 @@ class SlurmFormatter(Formatter):
             **options,
         )
         self._watch = Watch(self.options.poll_interval)
-        self._submissions = Submissions(self._watch)
+        self._submissions = Submissions(self._watch, self.options.max_submitted)
         self._cancelling = Cancelling(self._watch)
         self._missing_since: dict[str, float] = {}
 
@@ -151,6 +151,7 @@ class SlurmFormatter(Formatter):
         """Return how the jobs stand, by one question to the controller for all of them."""
         jobs = {key: self._submissions.job_of(handle) for key, handle in handles.items()}
         self._watch.refresh(urgent=any(self._surprises(handle, jobs[key]) for key, handle in handles.items()))
+        self._submissions.there = sum(self._is_there(handle, jobs[key]) for key, handle in handles.items())
         for job, token in self._submissions.advance([handle for key, handle in handles.items() if not jobs[key]]):
             self._cancelling.add(job, token, "SIGKILL", 0)
         self._cancelling.press()
@@ -197,6 +198,13 @@ class SlurmFormatter(Formatter):
         seen = self._watch.see(job, handle["token"])
         return bool(job) and not (seen and seen.ended) and _record(handle).exists()
 
+    def _is_there(self, handle: Handle, job: str) -> bool:
+        """Whether Slurm has the job, or may have it."""
+        if not job:
+            return self._submissions.may_be_there(handle)
+        seen = self._watch.see(job, handle["token"])
+        return not (seen and seen.ended)
+
     def _forgotten(self, handle: Handle, job: str) -> bool:
         """Whether the controller should know the job, and does not."""
         return bool(job) and self._watch.see(job, handle["token"]) is None and self._submissions.listed(job)
@@ -226,7 +234,8 @@ class SlurmFormatter(Formatter):
     def _waiting(self, handle: Handle) -> Execution:
         refusal = self._submissions.refusal(handle)
         if refusal is None:
-            words = f"Waits to be handed over to Slurm: {self._watch.trouble or 'it is asked again soon'}."
+            full = f"{self._submissions.there} jobs are there already" if self._submissions.is_full else ""
+            words = f"Waits to be handed over to Slurm: {self._watch.trouble or full or 'it is asked again soon'}."
             return Execution(state=ExecutionState.WAITING, message=words)
         if refusal:
             return Execution(state=ExecutionState.ENDED, cause=Cause.ENGINE, message=refusal)

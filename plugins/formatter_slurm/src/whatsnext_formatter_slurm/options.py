@@ -50,6 +50,8 @@ class SlurmOptions:
     """Further options of sbatch, each as one argument (``--exclusive``)."""
     poll_interval: float = field(default=5.0, validator=attrs.validators.gt(0))
     """Seconds between two questions to the controller, as long as no job has written its exit code."""
+    max_submitted: int | None = field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
+    """Jobs of a worker that are at Slurm at once, at most; further ones wait in the worker. None for no limit."""
 
     def arguments(self, name: str) -> list[str]:
         """Return the options of sbatch for a job of this name."""

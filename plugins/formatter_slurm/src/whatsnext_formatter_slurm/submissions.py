@@ -28,8 +28,11 @@ JOB: Final = "slurm.job"
 class Submissions:
     """The jobs that were handed over, and those that wait for it."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, limit: int | None = None) -> None:
+        self.there = 0
+        """Jobs that Slurm has, or may have."""
         self._watch = watch
+        self._limit = limit
         self._since: dict[str, float] = {}
         """When a job was handed over, by the monotonic clock."""
         self._tried_at: dict[str, float] = {}
@@ -43,7 +46,19 @@ class Submissions:
         """Return the id of the new job, or "" if it has to wait; EngineError if Slurm refuses it."""
         order = [argv[0], "--parsable", f"--comment={token}", *argv[1:]]
         (directory / ORDER).write_text(json.dumps({"argv": order, "cwd": cwd}))
+        if self.is_full:
+            self._tried_at[token] = -float("inf")
+            return ""
         return self._try(token, directory)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether Slurm has as many jobs as it may have at once."""
+        return self._limit is not None and self.there >= self._limit
+
+    def may_be_there(self, handle: Handle) -> bool:
+        """Return whether Slurm may have taken a job without an answer."""
+        return handle["token"] in self._heard
 
     def job_of(self, handle: Handle) -> str:
         """Return the id of the job of a handle; "" while it waits to be handed over."""
@@ -84,7 +99,7 @@ class Submissions:
                 unwanted += [(taken, token)] if token in self._dropped else []
                 continue
             self._heard.discard(token)
-            if token in self._dropped:
+            if token in self._dropped or self.is_full:
                 continue
             try:
                 job = self._try(token, directory)
@@ -118,7 +133,10 @@ class Submissions:
             job = commands.submit(order["argv"], (directory / SCRIPT).read_bytes(), order["cwd"])
         except AwayError as error:
             self._watch.blame(str(error))
-            self._heard |= {token} if error.heard else set()
+            if error.heard:
+                self._heard.add(token)
+                self.there += 1
             return ""
         self._since[job] = time.monotonic()
+        self.there += 1
         return job
