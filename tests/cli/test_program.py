@@ -92,6 +92,25 @@ def test_on_a_terminal_a_table_fits_its_width_and_a_deletion_asks_first(shell: S
     assert f"Deleted project {shell.project}." in on_terminal(shell, ["projects", "delete", shell.project], "y\n")
 
 
+def test_why_reads_well_on_a_terminal_and_in_a_pipe(shell: Shell) -> None:
+    job = shell.add("say", "--param", "text=x")
+    shell.call("tasks", "create", "huge", "--cpu", "4096")
+    huge = shell.add("huge", "--depends", str(job))
+    plain = shell.call("jobs", "why", str(huge)).stdout.splitlines()
+    assert plain[:3] == [
+        f"Job {huge} (huge) is PENDING.",
+        f"It waits for job {job} 'say' to complete, which is PENDING.",
+        f"  What holds that one: whatsnext jobs why {job}",
+    ]
+    drawn = on_terminal(shell, ["jobs", "why", str(huge)], "")
+    assert f"Job {huge} huge is PENDING" in drawn
+    assert f"* It waits for job {job} 'say' to complete, which is PENDING." in drawn
+    assert f"> What holds that one: whatsnext jobs why {job}" in drawn
+    assert all(len(line) <= 80 for line in drawn.splitlines())
+    last = on_terminal(shell, ["jobs", "why", str(job)], "")
+    assert "no ready job stands before it" in last or "stand before it" in last or "stands before it" in last
+
+
 def on_terminal(shell: Shell, arguments: list[str], typed: str) -> str:
     """What the program shows on a terminal of 80 columns where a person types."""
     ours, theirs = pty.openpty()

@@ -23,6 +23,7 @@ class Batch(Formatter):
         self.polls = 0
         self.threads: set[int] = set()
         self.broken = False
+        self.words = "(Priority)"
 
     def accepted(self) -> Path:
         """The folder of the first job, once there is one."""
@@ -54,7 +55,7 @@ class Batch(Formatter):
             )  # fmt: skip
         if (folder / "admitted").exists():
             return Execution(state=ExecutionState.RUNNING)
-        return Execution(state=ExecutionState.WAITING, message="(Priority)")
+        return Execution(state=ExecutionState.WAITING, message=self.words)
 
     def cancel(self, handle: Handle, signal: str = "SIGTERM", grace: float = 30.0) -> None:
         (self.folder / handle["key"] / "ended").write_text(f"{signal} {grace:g}")
@@ -114,6 +115,25 @@ def test_a_job_that_waits_there_keeps_its_lease_and_is_not_running(client: Clien
     assert job.logs() == "from the batch system\n"
     assert len(batch.threads) == 1
     assert threading.get_ident() not in batch.threads
+
+
+def test_why_it_waits_there_is_told_in_the_engines_own_words_until_it_runs(client: Client, batch: Batch) -> None:
+    job = client.project.append("job", "task")
+    with working(client):
+        folder = batch.accepted()
+        wait_until(lambda: job.attempts()[0].message == "(Priority)")
+        found = job.why()
+        assert [reason.code for reason in found.reasons] == ["engine", "claimed"]
+        assert found.reasons[0].text == f"The engine of {client.id} has it wait, and says: (Priority)."
+        batch.words = "(Resources)"
+        wait_until(lambda: job.attempts()[0].message == "(Resources)")
+        (folder / "admitted").touch()
+        wait_until(lambda: job.refresh().status == "RUNNING")
+        assert job.attempts()[0].message == ""
+        assert job.why().reasons[0].text.startswith(f"It runs on {client.id}, attempt 1, for ")
+        (folder / "ended").write_text("ok")
+        assert job.wait(30) == "COMPLETED"
+    assert job.why().reasons[0].code == "completed"
 
 
 def test_the_engines_own_cause_and_words_are_told(client: Client, batch: Batch) -> None:

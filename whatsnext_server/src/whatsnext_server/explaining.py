@@ -65,7 +65,7 @@ def gather(
             reservations = reader.reservations()
     live = job.status.is_live
     children = [] if not job.status.is_final or ended else list(reader.children(job_id, Page(limit=CHILDREN + 1)))
-    runs = _runs(reader, job, place, holdings, roots)
+    tasks = _tasks(job, place, holdings, roots)
     return Facts(
         now=now,
         job=job,
@@ -82,8 +82,8 @@ def gather(
         looked_at=looked_at,
         reservations=reservations,
         reserve_after=timedelta(seconds=settings.reserve_after_seconds),
-        runs=runs,
-        task_names=_names(reader, job, runs),
+        runs=_runs(reader, tasks),
+        task_names=_names(reader, job, tasks),
         attempt=reader.attempts(job_id)[-1] if live else None,
         holder=_holder(reader, job) if live else None,
         children=min(len(children), CHILDREN),
@@ -114,29 +114,30 @@ def _holder(reader: Reader, job: Job) -> Client | None:
         return None
 
 
-def _runs(
-    reader: Reader, job: Job, place: Place | None, holdings: Collection[Holding], roots: Collection[Parent]
-) -> tuple[PastRun, ...]:
-    """Return past runs of the tasks that matter to a job that waits or runs, those of its own project first."""
-    if job.status not in {JobStatus.PENDING, JobStatus.RUNNING}:
-        return ()
+def _tasks(
+    job: Job, place: Place | None, holdings: Collection[Holding], roots: Collection[Parent]
+) -> Mapping[int, set[int]]:
+    """Return the tasks whose past runs matter to a job that waits or runs, by project, its own first."""
     tasks: defaultdict[int, set[int]] = defaultdict(set)
-    tasks[job.project_id].add(job.task_id)
-    tasks[job.project_id].update(root.task_id for root in roots if root.task_id is not None)
-    for group in place.ahead if place else ():
-        tasks[group.project_id].add(group.task_id)
-    for holding in holdings:
-        tasks[holding.project_id].add(holding.task_id)
+    if job.status in {JobStatus.PENDING, JobStatus.RUNNING}:
+        tasks[job.project_id].add(job.task_id)
+        tasks[job.project_id].update(root.task_id for root in roots if root.task_id is not None)
+        for group in place.ahead if place else ():
+            tasks[group.project_id].add(group.task_id)
+        for holding in holdings:
+            tasks[holding.project_id].add(holding.task_id)
+    return tasks
+
+
+def _runs(reader: Reader, tasks: Mapping[int, set[int]]) -> tuple[PastRun, ...]:
     return tuple(
         run for project_id in list(tasks)[:PROJECTS] for run in reader.past_runs(project_id, tasks[project_id], RUNS)
     )
 
 
-def _names(reader: Reader, job: Job, runs: Collection[PastRun]) -> Mapping[int, str]:
-    names = {job.task_id: job.task_name}
-    for task_id in list(dict.fromkeys(run.task_id for run in runs if run.task_id != job.task_id))[:TASKS]:
-        names[task_id] = reader.task(task_id).name
-    return names
+def _names(reader: Reader, job: Job, tasks: Mapping[int, set[int]]) -> Mapping[int, str]:
+    others = sorted({task_id for ids in tasks.values() for task_id in ids} - {job.task_id})
+    return {job.task_id: job.task_name, **{task_id: reader.task(task_id).name for task_id in others[:TASKS]}}
 
 
 __all__ = ["gather", "why"]
