@@ -15,6 +15,7 @@ from reference_pages.rest import operations
 from tests.support import ROOT
 from whatsnext_client.cli import cli as client_program
 from whatsnext_client.config import ClientSettings
+from whatsnext_core.explaining import ReasonCode
 from whatsnext_server.app import create_app
 from whatsnext_server.cli import main as server_program
 from whatsnext_server.config import ServerSettings
@@ -43,6 +44,11 @@ def test_every_endpoint_is_in_the_reference(site: Path) -> None:
     text, openapi = text_of(site, "reference/rest"), create_app().openapi()
     assert [f"{method} {path}" for method, path, _ in operations(openapi) if f"{method} {path}" not in text] == []
     assert [name for name in openapi["components"]["schemas"] if name not in text] == []
+
+
+def test_every_reason_is_in_the_reference() -> None:
+    text = (ROOT / "docs/reference/reasons.md").read_text()
+    assert [code.value for code in ReasonCode if f"\n| `{code.value}` | " not in text] == []
 
 
 @pytest.mark.parametrize(("name", "program"), PROGRAMS)

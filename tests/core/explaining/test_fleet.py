@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.explaining.given import NOW, client, codes, facts, job, reasons, said, seconds, task
 from whatsnext_core.explaining import explain
-from whatsnext_core.explaining.fleet import Presence, how_many, survey
+from whatsnext_core.explaining.fleet import Presence, Wishes, how_many, survey
 from whatsnext_core.model import Capacity, Device, Requirement, RetryPolicy
 from whatsnext_core.model.client import numbered_devices
 
@@ -28,9 +28,9 @@ def test_clients_that_are_all_away_are_counted_and_named() -> None:
         client("drains", draining=True),
         client("other"),
     )
-    found = reasons(clients=clients, serves={"other": {2, 3}, "gone": {1}})
+    found = reasons(clients=clients, wishes=Wishes(projects={"other": {2, 3}, "gone": {1}}))
     assert found[0].text == (
-        "No client takes jobs of its project now; there are 1 offline, 1 out of service, 1 draining and 1 more."
+        "No client takes jobs like this now: 1 is offline, 1 is out of service, 1 is draining, 1 is for other projects."
     )
     assert [(each.code, each.text) for each in found[1:-1]] == [
         ("offline", "1 client that would fit is offline: gone, last heard of 2 h ago."),
@@ -39,6 +39,16 @@ def test_clients_that_are_all_away_are_counted_and_named() -> None:
         ("other-projects", "1 client that would fit asks for jobs of other projects only: other."),
     ]
     assert all(each.advice for each in found[:-1])
+
+
+def test_a_client_that_is_taken_away_too_early_is_told_of() -> None:
+    wishes = Wishes(seconds={"gpu-1": 600.0})
+    found = reasons(wishes=wishes, task=task(timeout=600.0))
+    assert [each.code for each in found] == ["no-client", "leaving", "queue"]
+    assert found[0].text == "No client takes jobs like this now: 1 is about to be taken away."
+    assert found[1].text == ("1 client that would fit is taken away before it would surely end: gpu-1, in 10 min.")
+    assert codes(wishes=wishes, task=task(timeout=570.0)) == ["next", "queue", "estimate"]
+    assert codes(wishes=wishes) == ["next", "queue", "estimate"]
 
 
 def test_those_that_were_heard_of_last_are_named_first() -> None:
@@ -67,7 +77,7 @@ def test_what_fits_nowhere_says_what_each_lacks_and_what_the_most_is() -> None:
     needs: dict[str, Any] = {"cpu": 16, "memory": 4 * GIB, "accelerators": 2, "accelerator_kind": "a100"}
     found = said("does-not-fit", clients=clients, task=task(**needs))
     assert found.text == (
-        "None of 2 clients that take jobs fits it: 1 of 2 clients lacks 16 CPUs (the most is 64); "
+        "It does not fit any of 2 clients that take jobs: 1 of 2 clients lacks 16 CPUs (the most is 64); "
         "2 of 2 clients lack 2 accelerators (a100) (the most is 1); "
         "1 of 2 clients lacks 4 GiB of memory (the most is 8 GiB)."
     )
@@ -76,7 +86,7 @@ def test_what_fits_nowhere_says_what_each_lacks_and_what_the_most_is() -> None:
     )
     alone = said("does-not-fit", task=task(accelerators=0.5, accelerator_memory=512))
     assert alone.text == (
-        "The only client that takes jobs does not fit it: it lacks 0.5 accelerator (512 B) (the most is 0)."
+        "It does not fit the only client that takes jobs: that one lacks 0.5 accelerator (512 B) (the most is 0)."
     )
 
 
@@ -87,15 +97,15 @@ def test_a_label_that_nobody_carries_is_named() -> None:
     assert [each.code for each in found] == ["unknown-label", "does-not-fit", "queue"]
     assert found[0].text == "No client carries the labels fast and site=there that its task asks for."
     assert "whatsnext worker --label fast" in found[0].advice
-    assert "it lacks the labels fast, site=here and site=there" in found[1].text
+    assert "that one lacks the labels fast, site=here and site=there" in found[1].text
     one = reasons(clients=clients, task=task(labels=frozenset({"site=here"})))
     assert [each.code for each in one] == ["does-not-fit", "offline", "queue"]
-    assert "it lacks the label site=here" in one[0].text
+    assert "that one lacks the label site=here" in one[0].text
 
 
 def test_a_client_is_offline_once_it_was_silent_for_too_long() -> None:
     for heard, presence in ((90, Presence.TAKES), (91, Presence.OFFLINE)):
-        fleet = survey([client(heard=heard)], Requirement(), 1, now=NOW, silent_after=seconds(90), serves={})
+        fleet = survey([client(heard=heard)], Requirement(), 1, now=NOW, silent_after=seconds(90), wishes=Wishes())
         assert fleet.seats[0].presence is presence
 
 
@@ -127,5 +137,5 @@ def test_memory_that_grew_with_failures_is_what_must_fit() -> None:
         clients=(client(capacity=Capacity(cpu=4, memory=2 * GIB)),),
     )
     assert explain(given).reasons[0].text == (
-        "The only client that takes jobs does not fit it: it lacks 4 GiB of memory (the most is 2 GiB)."
+        "It does not fit the only client that takes jobs: that one lacks 4 GiB of memory (the most is 2 GiB)."
     )

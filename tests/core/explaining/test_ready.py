@@ -21,7 +21,7 @@ from tests.core.explaining.given import (
     task,
 )
 from whatsnext_core.explaining.estimate import ENOUGH, release, samples
-from whatsnext_core.explaining.fleet import survey
+from whatsnext_core.explaining.fleet import Wishes, survey
 from whatsnext_core.model import Allocation, Capacity, Cause, Requirement
 from whatsnext_core.resources import Room
 from whatsnext_core.storage import Holding
@@ -227,7 +227,7 @@ def crowds(draw: st.DrawFn) -> tuple[Requirement, int, list[Holding]]:
 def test_what_must_end_is_enough_and_no_more(given: tuple[Requirement, int, list[Holding]], lengths: list[int]) -> None:
     requirement, cpu, holdings = given
     known = samples([*runs(*lengths), *runs(*lengths, task_id=2)], {})
-    fleet = survey([client(cpu=cpu)], requirement, 1, now=NOW, silent_after=seconds(90), serves={})
+    fleet = survey([client(cpu=cpu)], requirement, 1, now=NOW, silent_after=seconds(90), wishes=Wishes())
     found = release(fleet.seats[0], requirement, holdings, known, NOW)
 
     def fits_without(ended: tuple[Holding, ...]) -> bool:

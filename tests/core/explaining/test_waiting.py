@@ -207,3 +207,8 @@ def test_a_chain_ends_at_what_holds_all_up(graph: dict[int, tuple[JobStatus | No
 
 def test_clients_are_no_matter_to_a_blocked_job() -> None:
     assert codes(job(S.BLOCKED), clients=(client(),), **waits(parent(3, None))) == ["dependency"]
+
+
+def test_a_chain_is_followed_only_so_far() -> None:
+    chain = follow(parent(1, S.PENDING), lambda job_id, limit: [parent(job_id + 1, S.PENDING)][:limit])
+    assert (chain.ids, chain.is_cut) == (tuple(range(1, LONGEST_CHAIN + 1)), True)

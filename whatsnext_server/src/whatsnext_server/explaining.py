@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from whatsnext_core.converters import to_json
 from whatsnext_core.errors import NotFoundError
-from whatsnext_core.explaining import Facts, explain, follow, survey
+from whatsnext_core.explaining import Facts, Wishes, explain, follow, survey
 from whatsnext_core.model import Client, Job, JobStatus, ProjectStatus
+from whatsnext_core.scheduling import longest
 from whatsnext_core.states import needed
 from whatsnext_core.storage import Holding, Page, Parent, PastRun, Place, Reader
 from whatsnext_server.config import ServerSettings
@@ -37,9 +38,7 @@ CHILDREN: Final = 10
 """Jobs behind a job that are counted."""
 
 
-def gather(
-    reader: Reader, job_id: int, now: datetime, settings: ServerSettings, serves: Mapping[str, Collection[int]]
-) -> Facts:
+def gather(reader: Reader, job_id: int, now: datetime, settings: ServerSettings, wishes: Wishes) -> Facts:
     """Return what decides about a job, as it is at one moment; NotFoundError if there is none of this id."""
     job = reader.job(job_id)
     task, project = reader.task(job.task_id), reader.project(job.project_id)
@@ -58,7 +57,15 @@ def gather(
         place = reader.place(job_id, COUNTED)
         if place is not None and project.status is ProjectStatus.ACTIVE:
             requirement = needed(task.requirement, task.retry, job.ooms)
-            fleet = survey(clients, requirement, project.id, now=now, silent_after=silent_after, serves=serves)
+            fleet = survey(
+                clients,
+                requirement,
+                project.id,
+                now=now,
+                silent_after=silent_after,
+                wishes=wishes,
+                seconds=longest(job.timeout, task),
+            )
             crowded = [seat.client.id for seat in fleet.candidates[:CROWDED]]
             holdings = tuple(reader.holdings(crowded, HELD + 1))
             looked_at = frozenset(crowded) if len(holdings) <= HELD else frozenset()
@@ -77,7 +84,7 @@ def gather(
         place=place,
         clients=clients,
         silent_after=silent_after,
-        serves=serves,
+        wishes=wishes,
         holdings=holdings[:HELD],
         looked_at=looked_at,
         reservations=reservations,
@@ -91,11 +98,9 @@ def gather(
     )
 
 
-def why(
-    reader: Reader, job_id: int, now: datetime, settings: ServerSettings, serves: Mapping[str, Collection[int]]
-) -> Any:
+def why(reader: Reader, job_id: int, now: datetime, settings: ServerSettings, wishes: Wishes) -> Any:
     """Return why a job stands where it stands, as JSON."""
-    return to_json(explain(gather(reader, job_id, now, settings, serves)))
+    return to_json(explain(gather(reader, job_id, now, settings, wishes)))
 
 
 def _clients(reader: Reader) -> tuple[Client, ...]:

@@ -17,7 +17,13 @@ async def answer_sync(services: Services, request: Request, exchange: Exchange) 
     """Return the answer to a sync request, after as long as it asked to wait at most."""
     message = exchange.request
     session = (exchange.client_id, message.session_id)
-    seat = Seat(*session, message.project_ids, wants=bool(message.want), holds=bool(message.running or message.held))
+    seat = Seat(
+        *session,
+        message.project_ids,
+        wants=bool(message.want),
+        holds=bool(message.running or message.held),
+        time_left=message.time_left,
+    )
     services.room.enter(seat)
     try:
         response = await services.write(exchange.first)

@@ -12,6 +12,8 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
+from whatsnext_core.explaining import Wishes
+
 PROBES: Final = 8
 """Clients that look for jobs at the same time after news."""
 TICKED: Final = 64
@@ -42,6 +44,7 @@ class Seat:
         *,
         wants: bool = False,
         holds: bool = False,
+        time_left: float | None = None,
     ) -> None:
         self.client_id = client_id
         self.session_id = session_id
@@ -50,6 +53,8 @@ class Seat:
         """Whether it waits for jobs."""
         self.holds = holds
         """Whether it has attempts, for which there may be orders."""
+        self.time_left = time_left
+        """Seconds that its jobs may take; None if it stays."""
         self.heard = 0
         """Number of the last news that it looked for."""
         self.probing: int | str | None = ""
@@ -100,14 +105,17 @@ class WaitingRoom:
         """Whether a request of the client is held."""
         return any(seat.client_id == client_id for seat in list(self._seats))
 
-    def serves(self) -> dict[str, frozenset[int]]:
-        """Return the projects whose jobs clients wait for, of those clients that wait for some only."""
-        found: dict[str, frozenset[int]] = {}
+    def wishes(self) -> Wishes:
+        """Return which projects clients ask for, and how long jobs may take there, where that is limited."""
         everything = {seat.client_id for seat in self._seats if seat.project_ids is None}
+        projects: dict[str, frozenset[int]] = {}
+        seconds: dict[str, float] = {}
         for seat in self._seats:
             if seat.project_ids is not None and seat.client_id not in everything:
-                found[seat.client_id] = found.get(seat.client_id, frozenset()) | seat.project_ids
-        return found
+                projects[seat.client_id] = projects.get(seat.client_id, frozenset()) | seat.project_ids
+            if seat.time_left is not None:
+                seconds[seat.client_id] = max(seat.time_left, seconds.get(seat.client_id, 0.0))
+        return Wishes(projects=projects, seconds=seconds)
 
     def enter(self, seat: Seat) -> None:
         """Take a request in; an earlier one of the same session is answered now."""

@@ -6,7 +6,7 @@ what else there is to know.
 
 from whatsnext_core.explaining.explain import explain
 from whatsnext_core.explaining.facts import Chain, Facts, follow
-from whatsnext_core.explaining.fleet import survey
+from whatsnext_core.explaining.fleet import Wishes, survey
 from whatsnext_core.explaining.reasons import Estimate, Explanation, Reason, ReasonCode, Sample
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Sample",
+    "Wishes",
     "explain",
     "follow",
     "survey",

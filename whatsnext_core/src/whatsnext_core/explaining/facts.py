@@ -9,6 +9,7 @@ from typing import Final
 from attrs import field, frozen
 
 from whatsnext_core.dependencies import Fate, fate
+from whatsnext_core.explaining.fleet import Wishes
 from whatsnext_core.model import Attempt, Client, Job, JobStatus, Project, Requirement, Task
 from whatsnext_core.states import needed
 from whatsnext_core.storage.looks import Holding, Parent, PastRun, Place
@@ -84,8 +85,8 @@ class Facts:
     """Whether there are no further ones."""
     silent_after: timedelta = timedelta(seconds=90)
     """How long a client that is there may be silent."""
-    serves: Mapping[str, Collection[int]] = field(factory=dict)
-    """The projects that clients ask for, of those clients that are known to ask for some only."""
+    wishes: Wishes = field(factory=Wishes)
+    """What clients ask for, as far as it is known."""
     holdings: tuple[Holding, ...] = field(default=())
     """Live attempts on clients that fit it."""
     looked_at: Collection[str] = frozenset()

@@ -34,12 +34,20 @@ def unfit(facts: Facts, fleet: Fleet) -> Iterator[Reason]:
         advice = f"Start a client with it (whatsnext worker --label {strange[0]}), or correct the task's labels."
         yield reason(_C.UNKNOWN_LABEL, text, advice)
     if takers:
+        whom = "the only client that takes jobs"
+        if len(takers) > 1:
+            whom = f"any of {count(len(takers), 'client')} that take jobs"
+        advice = f"Start a client with it (whatsnext worker --label {strange[0]}), or correct the task's labels."
+        yield reason(_C.UNKNOWN_LABEL, text, advice)
+    if takers:
         whom = "The only client that takes jobs does not fit it" if len(takers) == 1 else (
             f"None of {count(len(takers), 'client')} that take jobs fits it"
         )  # fmt: skip
         advice = f"Start a client with {facts.requirement.describe()}, or let task {facts.task.name!r} ask for less."
         clients = [seat.client.id for seat in takers[:NAMED]]
-        yield reason(_C.DOES_NOT_FIT, f"{whom}: {_lacking(takers, facts.requirement)}.", advice, clients=clients)
+        yield reason(
+            _C.DOES_NOT_FIT, f"It does not fit {whom}: {_lacking(takers, facts.requirement)}.", advice, clients=clients
+        )
     yield from away(facts, fleet)
 
 
@@ -52,9 +60,14 @@ def _nobody(fleet: Fleet) -> str:
         Presence.INACTIVE: "out of service",
         Presence.DRAINING: "draining",
         Presence.ELSEWHERE: "for other projects",
+        Presence.LEAVING: "about to be taken away",
     }
-    parts = [f"{numbers[presence]:,} {word}" for presence, word in words.items() if numbers[presence]]
-    return f"No client takes jobs of its project now; there are {some(parts)}."
+    parts = [
+        f"{numbers[presence]:,} {'is' if numbers[presence] == 1 else 'are'} {word}"
+        for presence, word in words.items()
+        if numbers[presence]
+    ]
+    return f"No client takes jobs like this now: {', '.join(parts)}."
 
 
 def _lacking(seats: Sequence[Seat], requirement: Requirement) -> str:
@@ -62,7 +75,7 @@ def _lacking(seats: Sequence[Seat], requirement: Requirement) -> str:
     numbers = Counter(code for seat in seats for code in seat.lacks)
     parts = []
     for code, number in numbers.items():
-        who = "it" if len(seats) == 1 else f"{number:,} of {count(len(seats), 'client')}"
+        who = "that one" if len(seats) == 1 else f"{number:,} of {count(len(seats), 'client')}"
         verb = "lacks" if number == 1 else "lack"
         parts.append(f"{who} {verb} {_WHAT[code](requirement, seats)}")
     return "; ".join(parts)
@@ -139,11 +152,19 @@ _AWAY: Final = {
         "ask for jobs of other projects only",
         "Start a worker for this project there: whatsnext worker --project NAME",
     ),
+    Presence.LEAVING: (
+        _C.LEAVING,
+        "is taken away before it would surely end",
+        "are taken away before it would surely end",
+        "Give the job a shorter timeout, or start a client that stays longer.",
+    ),
 }
 """What is said of clients that would fit and take no such jobs."""
 
 
 def _since(facts: Facts, client: Client, presence: Presence) -> str:
+    if presence is Presence.LEAVING:
+        return f"{client.id}, in {span(facts.wishes.seconds[client.id])}"
     if presence in {Presence.DRAINING, Presence.ELSEWHERE}:
         return client.id
     silent = (facts.now - client.last_heartbeat).total_seconds()

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from whatsnext_core.model import Capacity, Client, Requirement
 from whatsnext_core.resources import WHOLE, fits, shortfalls, suits, whole
+from whatsnext_core.scheduling import ends_in_time
 
 
 class Presence(Enum):
@@ -25,6 +26,18 @@ class Presence(Enum):
     """It finishes what it runs."""
     ELSEWHERE = "elsewhere"
     """It asks for jobs of other projects only."""
+    LEAVING = "leaving"
+    """It is taken away before such a job would surely end."""
+
+
+@frozen(kw_only=True)
+class Wishes:
+    """What clients ask for, of those whose request for jobs is held by the server that answers."""
+
+    projects: Mapping[str, Collection[int]] = field(factory=dict)
+    """The projects of clients that ask for jobs of some only."""
+    seconds: Mapping[str, float] = field(factory=dict)
+    """How long jobs may take of clients that will be taken away."""
 
 
 @frozen(kw_only=True)
@@ -75,30 +88,31 @@ def survey(
     *,
     now: datetime,
     silent_after: timedelta,
-    serves: Mapping[str, Collection[int]],
+    wishes: Wishes,
+    seconds: float | None = None,
 ) -> Fleet:
-    """Return how the clients stand to a job of a project with this requirement."""
+    """Return how the clients stand to a job of a project with this requirement that takes so long at most."""
     seats = []
     for client in clients:
         total = client.capacity
         if any(device.free != WHOLE for device in total.devices):
             total = whole(total)
         lacks = () if fits(requirement, total) else tuple(code for code, _ in shortfalls(requirement, total))
-        presence = _presence(client, project_id, now, silent_after, serves)
+        presence = _presence(client, project_id, now, silent_after, wishes)
+        if presence is Presence.TAKES and not ends_in_time(seconds, wishes.seconds.get(client.id)):
+            presence = Presence.LEAVING
         seats.append(Seat(client=client, total=total, presence=presence, lacks=lacks))
     return Fleet(seats=tuple(seats))
 
 
-def _presence(
-    client: Client, project_id: int, now: datetime, silent_after: timedelta, serves: Mapping[str, Collection[int]]
-) -> Presence:
+def _presence(client: Client, project_id: int, now: datetime, silent_after: timedelta, wishes: Wishes) -> Presence:
     if not client.is_active:
         return Presence.INACTIVE
     if now - client.last_heartbeat > silent_after:
         return Presence.OFFLINE
     if client.draining:
         return Presence.DRAINING
-    return Presence.ELSEWHERE if project_id not in serves.get(client.id, (project_id,)) else Presence.TAKES
+    return Presence.ELSEWHERE if project_id not in wishes.projects.get(client.id, (project_id,)) else Presence.TAKES
 
 
 def how_many(requirement: Requirement, total: Capacity) -> int | None:

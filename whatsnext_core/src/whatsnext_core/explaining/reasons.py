@@ -36,6 +36,8 @@ class ReasonCode(StrEnum):
     """Clients that would fit take no more jobs."""
     OTHER_PROJECTS = "other-projects"
     """Clients that would fit serve other projects only."""
+    LEAVING = "leaving"
+    """Clients that would fit are taken away before it would surely end."""
     QUEUE = "queue"
     """It is ready, and this is its place."""
     NEXT = "next"

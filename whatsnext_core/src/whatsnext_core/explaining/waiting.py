@@ -16,6 +16,7 @@ from whatsnext_core.explaining.fleet import Fleet, Seat, how_many, survey
 from whatsnext_core.explaining.reasons import Estimate, Reason, ReasonCode, Sample, reason
 from whatsnext_core.explaining.words import NAMED, clock, count, failure, job_named, sentence, some, span, spans
 from whatsnext_core.model import Cause, Condition, JobStatus, ProjectStatus
+from whatsnext_core.scheduling import longest
 from whatsnext_core.storage.looks import Parent, Place
 
 ASKED: Final = {
@@ -49,7 +50,8 @@ def pending(facts: Facts) -> Found:
         facts.job.project_id,
         now=facts.now,
         silent_after=facts.silent_after,
-        serves=facts.serves,
+        wishes=facts.wishes,
+        seconds=longest(facts.job.timeout, facts.task),
     )
     before = list(_last_attempt(facts)) if facts.job.not_before is None else []
     if held or facts.place is None:

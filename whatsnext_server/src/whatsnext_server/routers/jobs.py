@@ -180,8 +180,8 @@ async def explain_job(request: Request, job_id: JobId) -> Response:
     may start, how it ended, and what would change that.
     """
     services = services_of(request)
-    serves, now = services.room.serves(), await services.run(services.storage.clock)
-    return await services.answer(lambda reader: why(reader, job_id, now, services.settings, serves))
+    wishes, now = services.room.wishes(), await services.run(services.storage.clock)
+    return await services.answer(lambda reader: why(reader, job_id, now, services.settings, wishes))
 
 
 def _statuses(texts: Sequence[str]) -> Iterator[JobStatus]:
