@@ -101,7 +101,7 @@ def test_a_job_that_fits_once_another_one_ends_says_where_and_which(api: Api) ->
     assert "no ready job stands before it" in found["queue"]["text"] or "compete" in found["queue"]["text"]
     assert "too few runs have completed lately of large" in found["no-estimate"]["text"]
     small = api.job(site.project, site.task("small", 2))
-    assert list(reasons(api, small))[:2] == ["queue", "no-estimate"]
+    assert next(iter(reasons(api, small))) == "queue"
 
 
 def test_a_client_that_would_fit_is_told_of_though_it_takes_no_jobs(api: Api) -> None:

@@ -37,12 +37,6 @@ def unfit(facts: Facts, fleet: Fleet) -> Iterator[Reason]:
         whom = "the only client that takes jobs"
         if len(takers) > 1:
             whom = f"any of {count(len(takers), 'client')} that take jobs"
-        advice = f"Start a client with it (whatsnext worker --label {strange[0]}), or correct the task's labels."
-        yield reason(_C.UNKNOWN_LABEL, text, advice)
-    if takers:
-        whom = "The only client that takes jobs does not fit it" if len(takers) == 1 else (
-            f"None of {count(len(takers), 'client')} that take jobs fits it"
-        )  # fmt: skip
         advice = f"Start a client with {facts.requirement.describe()}, or let task {facts.task.name!r} ask for less."
         clients = [seat.client.id for seat in takers[:NAMED]]
         yield reason(
