@@ -126,8 +126,8 @@ def test_a_client_that_serves_other_projects_only_is_told_of(api: Api) -> None:
     job_id = api.job(other, task_id)
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(site.sync, want=1, wait=30)
-        found = wait_until(lambda: reasons(api, job_id).get("other-projects"), 20)
-        assert site.client in found["text"]
+        wait_until(lambda: "other-projects" in reasons(api, job_id), 20)
+        assert site.client in reasons(api, job_id)["other-projects"]["text"]
         api.job(site.project, site.task("train"))
         assert len(holding.result()["assignments"]) == 1
 
