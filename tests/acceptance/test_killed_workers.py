@@ -16,9 +16,9 @@ NOTE = "sh -c 'echo $WHATSNEXT_JOB_ID >> {folder}/ran; while ! test -e {folder}/
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    """A server whose leases are soon over."""
-    with running_server(tmp_path / "server", lease_seconds=4, renew_seconds=1) as process:
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    """A server whose leases last as long as the test says."""
+    with running_server(tmp_path / "server", lease_seconds=request.param, renew_seconds=1) as process:
         yield process
 
 
@@ -51,6 +51,7 @@ def ran(folder: Path) -> Counter[int]:
     return Counter(map(int, file.read_text().split())) if file.exists() else Counter()
 
 
+@pytest.mark.parametrize("server", [60], indirect=True)
 def test_worker_that_starts_again_goes_on_with_its_jobs_even_if_the_server_is_back_only_later(
     server: RunningServer, project: Project, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_worker_that_starts_again_goes_on_with_its_jobs_even_if_the_server_is_ba
     assert {job.attempt for job in jobs} == {1}
 
 
+@pytest.mark.parametrize("server", [3], indirect=True)
 def test_another_worker_finishes_the_jobs_of_a_machine_that_is_gone(
     server: RunningServer, project: Project, tmp_path: Path
 ) -> None:
