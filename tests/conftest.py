@@ -6,12 +6,21 @@ from contextlib import ExitStack
 import hypothesis
 import pytest
 
-from tests.components import Compiler, DockerEngine, PostgreSQLServer, SlurmCluster, UnavailableError, unavailable
+from tests.components import (
+    Compiler,
+    DockerEngine,
+    PostgreSQLServer,
+    SlurmCluster,
+    TaskSpooler,
+    UnavailableError,
+    unavailable,
+)
 from tests.components.compiler import found_compiler
 from tests.components.docker import running_docker
 from tests.components.postgresql import running_postgresql
 from tests.components.requirements import COMPONENTS, required_components
 from tests.components.slurm import running_slurm
+from tests.components.taskspooler import running_task_spooler
 
 # A busy machine makes an example slow, never wrong.
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
@@ -117,3 +126,14 @@ def compiler() -> Compiler:
         return found_compiler()
     except UnavailableError as error:
         unavailable(error)
+
+
+@pytest.fixture
+def tsp() -> Iterator[TaskSpooler]:
+    """An empty queue of task spooler with two slots."""
+    with ExitStack() as stack:
+        try:
+            queue = stack.enter_context(running_task_spooler())
+        except UnavailableError as error:
+            unavailable(error)
+        yield queue

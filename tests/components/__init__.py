@@ -5,12 +5,14 @@ from tests.components.docker import DockerEngine
 from tests.components.postgresql import PostgreSQLServer
 from tests.components.requirements import UnavailableError, required_components, unavailable
 from tests.components.slurm import SlurmCluster
+from tests.components.taskspooler import TaskSpooler
 
 __all__ = [
     "Compiler",
     "DockerEngine",
     "PostgreSQLServer",
     "SlurmCluster",
+    "TaskSpooler",
     "UnavailableError",
     "required_components",
     "unavailable",

@@ -1,7 +1,7 @@
 """Which components must be here, and what happens when one is not.
 
-`WHATSNEXT_REQUIRE=postgresql,slurm,docker,compiler` names components that must start: a test that asks for one of them
-fails when it cannot be had. A component that is not named only makes its tests skip.
+`WHATSNEXT_REQUIRE=postgresql,slurm,docker,compiler,tsp` names components that must start: a test that asks for one of
+them fails when it cannot be had. A component that is not named only makes its tests skip.
 """
 
 import os
@@ -17,7 +17,7 @@ import pytest
 __all__ = ["COMPONENTS", "UnavailableError", "component_folder", "required_components", "unavailable"]
 
 VARIABLE = "WHATSNEXT_REQUIRE"
-COMPONENTS = ("postgresql", "slurm", "docker", "compiler")
+COMPONENTS = ("postgresql", "slurm", "docker", "compiler", "tsp")
 
 
 class UnavailableError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.components import Compiler, DockerEngine, PostgreSQLServer, SlurmCluster
+from tests.components import Compiler, DockerEngine, PostgreSQLServer, SlurmCluster, TaskSpooler
 from tests.components.requirements import COMPONENTS
 from tests.support import wait_until
 
@@ -19,6 +19,7 @@ ANSWERS = (
     "test_slurm_runs_a_job_on_a_node_to_completed",
     "test_docker_runs_a_command_and_gives_its_exit_status",
     "test_compiler_makes_a_library_that_this_python_loads",
+    "test_task_spooler_runs_a_command_to_its_end",
 )
 
 
@@ -74,6 +75,12 @@ def test_compiler_makes_a_library_that_this_python_loads(compiler: Compiler, tmp
     assert ctypes.CDLL(str(tmp_path / "answer.so")).answer() == 42
 
 
+def test_task_spooler_runs_a_command_to_its_end(tsp: TaskSpooler) -> None:
+    number = tsp.run("-n", "sh", "-c", "exit 7").strip()
+    wait_until(lambda: tsp.run("-s", number).strip() == "finished", 30, "the command has ended")
+    assert "died with exit code 7" in tsp.run("-i", number)
+
+
 def pytest_on_a_machine_without_programs(tmp_path: Path, required: str) -> subprocess.CompletedProcess[str]:
     """Runs the first answer of each component in a new pytest whose PATH leads nowhere."""
     argv = [
@@ -99,7 +106,7 @@ def test_missing_components_that_are_not_required_skip_and_say_how_to_install_th
 
 
 def test_missing_components_that_are_required_fail(tmp_path: Path) -> None:
-    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER , compiler")
+    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER , compiler,tsp")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     for component in COMPONENTS:
         assert f"WHATSNEXT_REQUIRE requires {component}" in done.stdout

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import ROOT
 
-EXAMPLES = ("formatter-nice", "storage-journal")
+EXAMPLES = ("formatter-nice", "formatter-task-spooler", "storage-journal")
 
 
 @pytest.fixture(scope="session")
