@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.formatting.formatters import Least
+from whatsnext_core.formatting import JobContext
 from whatsnext_core.testing.formatter import Jobs
 
 
@@ -17,3 +18,9 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
     yield jobs
     jobs.clear()
     formatter.close()
+
+
+@pytest.fixture
+def context(jobs: Jobs) -> JobContext:
+    """A job that is to be run."""
+    return jobs.script("exit 0")

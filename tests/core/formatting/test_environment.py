@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from attrs import evolve
 
 from whatsnext_core.formatting import (
@@ -15,14 +14,8 @@ from whatsnext_core.formatting import (
 )
 from whatsnext_core.formatting.environment import device_environment
 from whatsnext_core.model import Allocation, Share
-from whatsnext_core.testing.formatter import Jobs
 
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1"}
-
-
-@pytest.fixture
-def context(jobs: Jobs) -> JobContext:
-    return jobs.script("exit 0")
 
 
 def test_job_learns_who_it_is_and_where(context: JobContext) -> None:

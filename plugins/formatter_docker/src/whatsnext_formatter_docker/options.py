@@ -11,11 +11,12 @@ from typing import Any, Final
 import attrs
 from attrs import evolve, field, frozen
 
-from whatsnext_core.converters import from_json
-from whatsnext_core.errors import InvalidError, TemplateError
-from whatsnext_core.formatting import JobContext
+from whatsnext_core.errors import TemplateError
+from whatsnext_core.formatting import JobContext, task_options
 
 RUNTIMES: Final = ("docker", "podman")
+OF_THE_WORKER: Final = frozenset({"runtime"})
+"""Settings that are one for all jobs of a worker."""
 
 
 @frozen(kw_only=True)
@@ -78,18 +79,9 @@ class DockerOptions:
         Raises:
             TemplateError: the options that the task has for ``docker`` are unknown or malformed, or there is no image.
         """
-        what = f"The options for docker of task {context.task.name!r}"
-        given = context.task.options.get("docker", {})
-        if not isinstance(given, Mapping):
-            raise TemplateError(f"{what} are {given!r}, and no object.")
-        plain = attrs.asdict(evolve(self, **self._required(context)))
-        chosen = {**plain, **given}
-        if isinstance(given.get("env"), Mapping):
-            chosen["env"] = {**self.env, **given["env"]}
-        try:
-            options = from_json(chosen, DockerOptions, what=what)
-        except InvalidError as error:
-            raise TemplateError(str(error)) from error
+        options = task_options(
+            evolve(self, **self._required(context)), context, "docker", fixed=OF_THE_WORKER, merged=("env",)
+        )
         if not options.image:
             raise TemplateError(
                 f"Task {context.task.name!r} has no image to run in; set one in its options for docker "

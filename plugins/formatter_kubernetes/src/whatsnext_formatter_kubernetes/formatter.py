@@ -25,12 +25,12 @@ from whatsnext_core.formatting import (
     to_arguments,
 )
 from whatsnext_core.formatting.environment import parameters_json
+from whatsnext_core.formatting.output import CONNECTED, Output
 from whatsnext_core.model import Cause
 from whatsnext_formatter_kubernetes.ending import Endings
 from whatsnext_formatter_kubernetes.kubectl import AwayError, Kubectl
 from whatsnext_formatter_kubernetes.manifest import job_manifest, job_name, worker_label
 from whatsnext_formatter_kubernetes.options import KubernetesOptions
-from whatsnext_formatter_kubernetes.output import CONNECTED, Output
 from whatsnext_formatter_kubernetes.states import Document, began, judge, stuck
 from whatsnext_formatter_kubernetes.watch import Watch
 

@@ -10,9 +10,8 @@ from typing import Any, Final
 import attrs
 from attrs import evolve, field, frozen
 
-from whatsnext_core.converters import from_json
 from whatsnext_core.errors import InvalidError, TemplateError
-from whatsnext_core.formatting import JobContext
+from whatsnext_core.formatting import JobContext, task_options
 
 MEBIBYTE: Final = 2**20
 QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]|[KMGTPE]i)?")
@@ -81,8 +80,7 @@ class KubernetesOptions:
             TemplateError: the options that the task has for ``kubernetes`` are unknown or malformed, or no image is
                 named.
         """
-        given = context.task.options.get("kubernetes", {})
-        options = _with(evolve(self, **_required(context)), given, context.task.name)
+        options = task_options(evolve(self, **_required(context)), context, "kubernetes", fixed=OF_THE_WORKER)
         if not options.image:
             raise TemplateError(
                 f"No image is named for task {context.task.name!r}; set 'image' in [plugins.kubernetes], or in the "
@@ -101,15 +99,3 @@ def _required(context: JobContext) -> dict[str, Any]:
     if needs.accelerators:
         found["gpu"] = math.ceil(needs.accelerators)
     return found
-
-
-def _with(options: KubernetesOptions, given: object, task: str) -> KubernetesOptions:
-    what = f"The options for kubernetes of task {task!r}"
-    if not isinstance(given, Mapping):
-        raise TemplateError(f"{what} are {given!r}, and no object.")
-    if common := OF_THE_WORKER & given.keys():
-        raise TemplateError(f"{what} set {min(common)!r}, which is one for all jobs of a worker; set it there.")
-    try:
-        return from_json({**attrs.asdict(options), **given}, KubernetesOptions, what=what)
-    except InvalidError as error:
-        raise TemplateError(str(error)) from error

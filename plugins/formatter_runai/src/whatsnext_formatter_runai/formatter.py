@@ -27,9 +27,9 @@ from whatsnext_core.formatting import (
     parameters_file,
 )
 from whatsnext_core.formatting.environment import parameters_json
+from whatsnext_core.formatting.output import CONNECTED, Output
 from whatsnext_core.model import Cause
 from whatsnext_formatter_runai.options import RUNAIOptions, as_variables
-from whatsnext_formatter_runai.output import CONNECTED, Output
 from whatsnext_formatter_runai.program import AwayError, Program
 from whatsnext_formatter_runai.states import STUCK, Seen, judge
 from whatsnext_formatter_runai.watch import Watch

@@ -10,9 +10,8 @@ from typing import Any, Final
 import attrs
 from attrs import evolve, field, frozen
 
-from whatsnext_core.converters import from_json
-from whatsnext_core.errors import InvalidError, TemplateError
-from whatsnext_core.formatting import JobContext, text_of
+from whatsnext_core.errors import TemplateError
+from whatsnext_core.formatting import JobContext, task_options, text_of
 
 MEBIBYTE: Final = 2**20
 OF_THE_WORKER: Final = frozenset({"project", "poll_interval", "start_patience", "follow_logs"})
@@ -66,8 +65,7 @@ class RUNAIOptions:
         Raises:
             TemplateError: the options that the task has for ``runai`` are unknown or malformed, or no image is named.
         """
-        given = context.task.options.get("runai", {})
-        options = _with(evolve(self, **_required(context)), given, context.task.name)
+        options = task_options(evolve(self, **_required(context)), context, "runai", fixed=OF_THE_WORKER)
         if not options.image:
             raise TemplateError(
                 f"No image is named for task {context.task.name!r}; set 'image' in [plugins.runai], or in the task's "
@@ -113,15 +111,3 @@ def _required(context: JobContext) -> dict[str, Any]:
     if needs.accelerators:
         found["gpu"] = needs.accelerators
     return found
-
-
-def _with(options: RUNAIOptions, given: object, task: str) -> RUNAIOptions:
-    what = f"The options for runai of task {task!r}"
-    if not isinstance(given, Mapping):
-        raise TemplateError(f"{what} are {given!r}, and no object.")
-    if common := OF_THE_WORKER & given.keys():
-        raise TemplateError(f"{what} set {min(common)!r}, which is one for all jobs of a worker; set it there.")
-    try:
-        return from_json({**attrs.asdict(options), **given}, RUNAIOptions, what=what)
-    except InvalidError as error:
-        raise TemplateError(str(error)) from error

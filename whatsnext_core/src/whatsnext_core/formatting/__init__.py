@@ -19,6 +19,7 @@ from whatsnext_core.formatting.environment import (
     result_file,
     verdict_file,
 )
+from whatsnext_core.formatting.options import task_options
 from whatsnext_core.formatting.template import fill_template, missing_parameters, placeholders
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "parameters_file",
     "placeholders",
     "result_file",
+    "task_options",
     "text_of",
     "to_arguments",
     "verdict_file",
