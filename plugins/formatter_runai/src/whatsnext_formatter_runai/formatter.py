@@ -25,11 +25,12 @@ from whatsnext_core.formatting import (
     fill_template,
     job_environment,
     parameters_file,
+    to_variables,
 )
 from whatsnext_core.formatting.environment import parameters_json
 from whatsnext_core.formatting.output import CONNECTED, Output
 from whatsnext_core.model import Cause
-from whatsnext_formatter_runai.options import RUNAIOptions, as_variables
+from whatsnext_formatter_runai.options import RUNAIOptions
 from whatsnext_formatter_runai.program import AwayError, Program
 from whatsnext_formatter_runai.states import STUCK, Seen, judge
 from whatsnext_formatter_runai.watch import Watch
@@ -100,7 +101,7 @@ class RUNAIFormatter(Formatter):
     def format(self, task: str, parameters: Mapping[str, Any]) -> list[str]:
         """Return the call of ``runai submit`` that runs the task once, as a person could type it."""
         name = re.sub(r"[^a-z0-9]+", "-", task.lower()).strip("-")[:40] or "job"
-        environment = {**self.options.environment, **as_variables(parameters)}
+        environment = {**self.options.environment, **to_variables(parameters)}
         return ["runai", "submit", name, *self.options.arguments(environment)]
 
     def prepare(self, context: JobContext) -> Invocation:
@@ -108,7 +109,7 @@ class RUNAIFormatter(Formatter):
         options, task, directory = self.options.for_job(context), context.task, context.directory
         parameters = context.job.parameters
         without_devices = evolve(context, allocation=evolve(context.allocation, devices=()), devices_dealt_out=False)
-        environment = {**options.environment, **task.environment, **as_variables(parameters)}
+        environment = {**options.environment, **task.environment, **to_variables(parameters)}
         name = job_name(context)
         argv = ["runai", "submit", name, *options.arguments({**environment, **job_environment(without_devices)})]
         if task.command_template and not task.command_template.isspace():

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 from attrs import evolve, field, frozen
 
-from whatsnext_core.converters import from_json
-from whatsnext_core.errors import InvalidError, TemplateError
-from whatsnext_core.formatting import JobContext
+from whatsnext_core.formatting import JobContext, task_options
 
 CLUSTERS_CHOICE: Final = "default"
 """The partition that is left to the cluster, which has a default one."""
 MEBIBYTE: Final = 2**20
+OF_THE_WORKER: Final = frozenset({"poll_interval"})
+"""Settings that are one for all jobs of a worker."""
 LONGEST_NAME: Final = 128
 """Characters of a job's name that Slurm is given."""
 
@@ -76,8 +75,7 @@ class SlurmOptions:
         Raises:
             TemplateError: the options that the task has for ``slurm`` are unknown or malformed.
         """
-        given = context.task.options.get("slurm", {})
-        return _with(evolve(self, **self._required(context)), given, context.task.name)
+        return task_options(evolve(self, **self._required(context)), context, "slurm", fixed=OF_THE_WORKER)
 
     def _required(self, context: JobContext) -> dict[str, Any]:
         needs, task = context.task.requirement, context.task
@@ -93,13 +91,3 @@ class SlurmOptions:
         if timeout := context.job.timeout or task.timeout:
             found["time"] = str(math.ceil((timeout + task.grace) / 60) + 1)
         return found
-
-
-def _with(options: SlurmOptions, given: object, task: str) -> SlurmOptions:
-    what = f"The options for slurm of task {task!r}"
-    if not isinstance(given, Mapping):
-        raise TemplateError(f"{what} are {given!r}, and no object.")
-    try:
-        return from_json({**attrs.asdict(options), **given}, SlurmOptions, what=what)
-    except InvalidError as error:
-        raise TemplateError(str(error)) from error

@@ -21,6 +21,7 @@ from whatsnext_core.formatting.environment import (
 )
 from whatsnext_core.formatting.options import task_options
 from whatsnext_core.formatting.template import fill_template, missing_parameters, placeholders
+from whatsnext_core.formatting.variables import to_variables
 
 __all__ = [
     "Announcer",
@@ -42,5 +43,6 @@ __all__ = [
     "task_options",
     "text_of",
     "to_arguments",
+    "to_variables",
     "verdict_file",
 ]
