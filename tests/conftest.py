@@ -9,6 +9,7 @@ import pytest
 from tests.components import (
     Compiler,
     DockerEngine,
+    Podman,
     PostgreSQLServer,
     SlurmCluster,
     TaskSpooler,
@@ -17,6 +18,7 @@ from tests.components import (
 )
 from tests.components.compiler import found_compiler
 from tests.components.docker import running_docker
+from tests.components.podman import running_podman
 from tests.components.postgresql import running_postgresql
 from tests.components.requirements import COMPONENTS, required_components
 from tests.components.slurm import running_slurm
@@ -137,3 +139,23 @@ def tsp() -> Iterator[TaskSpooler]:
         except UnavailableError as error:
             unavailable(error)
         yield queue
+
+
+@pytest.fixture(scope="session")
+def podman_store() -> Iterator[Podman]:
+    """Podman with a store of its own and an image of busybox."""
+    with ExitStack() as stack:
+        try:
+            podman = stack.enter_context(running_podman())
+        except UnavailableError as error:
+            unavailable(error)
+        yield podman
+
+
+@pytest.fixture
+def podman(podman_store: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
+    """Podman, as this process and its children use it; no container outlives the test."""
+    for name, value in podman_store.environment.items():
+        monkeypatch.setenv(name, value)
+    yield podman_store
+    podman_store.run("rm", "--all", "--force", "--time=0", check=False)

@@ -2,6 +2,7 @@
 
 from tests.components.compiler import Compiler
 from tests.components.docker import DockerEngine
+from tests.components.podman import Podman
 from tests.components.postgresql import PostgreSQLServer
 from tests.components.requirements import UnavailableError, required_components, unavailable
 from tests.components.slurm import SlurmCluster
@@ -10,6 +11,7 @@ from tests.components.taskspooler import TaskSpooler
 __all__ = [
     "Compiler",
     "DockerEngine",
+    "Podman",
     "PostgreSQLServer",
     "SlurmCluster",
     "TaskSpooler",

@@ -79,23 +79,7 @@ class DockerEngine:
         """Makes `image` out of this machine's busybox."""
         if not BUSYBOX.exists():
             raise UnavailableError("docker", f"there is no {BUSYBOX} to make an image of.", REMEDY)
-        applets = subprocess.run([str(BUSYBOX), "--list"], capture_output=True, text=True, check=True).stdout.split()
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for folder in ("bin", "dev", "etc", "proc", "sys", "tmp"):
-                entry = tarfile.TarInfo(folder)
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
-                tar.addfile(entry)
-            tar.add(BUSYBOX.resolve(), "bin/busybox")
-            for applet in set(applets) - {"busybox"}:
-                link = tarfile.TarInfo(f"bin/{applet}")
-                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-                tar.addfile(link)
-            passwd = b"root:x:0:0:root:/:/bin/sh\n"
-            entry = tarfile.TarInfo("etc/passwd")
-            entry.size = len(passwd)
-            tar.addfile(entry, io.BytesIO(passwd))
-        self.run("import", "--change", 'CMD ["/bin/sh"]', "-", self.image, stdin=archive.getvalue())
+        self.run("import", "--change", 'CMD ["/bin/sh"]', "-", self.image, stdin=busybox_archive())
 
     def remove_containers(self) -> None:
         """Ends and removes every container."""
@@ -117,6 +101,27 @@ class DockerEngine:
 
     def _root(self, *argv: str) -> None:
         subprocess.run([*self._as_root, *argv], capture_output=True, check=False, timeout=60)
+
+
+def busybox_archive() -> bytes:
+    """The files of an image that holds this machine's busybox and its applets, as a tar archive."""
+    applets = subprocess.run([str(BUSYBOX), "--list"], capture_output=True, text=True, check=True).stdout.split()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for folder in ("bin", "dev", "etc", "proc", "sys", "tmp"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            tar.addfile(entry)
+        tar.add(BUSYBOX.resolve(), "bin/busybox")
+        for applet in set(applets) - {"busybox"}:
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+        passwd = b"root:x:0:0:root:/:/bin/sh\n"
+        entry = tarfile.TarInfo("etc/passwd")
+        entry.size = len(passwd)
+        tar.addfile(entry, io.BytesIO(passwd))
+    return archive.getvalue()
 
 
 def as_root() -> list[str]:

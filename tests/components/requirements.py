@@ -17,7 +17,7 @@ import pytest
 __all__ = ["COMPONENTS", "UnavailableError", "component_folder", "required_components", "unavailable"]
 
 VARIABLE = "WHATSNEXT_REQUIRE"
-COMPONENTS = ("postgresql", "slurm", "docker", "compiler", "tsp")
+COMPONENTS = ("postgresql", "slurm", "docker", "podman", "compiler", "tsp")
 
 
 class UnavailableError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.components import Compiler, DockerEngine, PostgreSQLServer, SlurmCluster, TaskSpooler
+from tests.components import Compiler, DockerEngine, Podman, PostgreSQLServer, SlurmCluster, TaskSpooler
 from tests.components.requirements import COMPONENTS
 from tests.support import wait_until
 
@@ -18,6 +18,7 @@ ANSWERS = (
     "test_postgresql_answers_in_a_database_of_its_own",
     "test_slurm_runs_a_job_on_a_node_to_completed",
     "test_docker_runs_a_command_and_gives_its_exit_status",
+    "test_podman_runs_a_command_in_a_container",
     "test_compiler_makes_a_library_that_this_python_loads",
     "test_task_spooler_runs_a_command_to_its_end",
 )
@@ -69,6 +70,10 @@ def test_docker_runs_a_command_and_gives_its_exit_status(docker: DockerEngine) -
     assert (done.returncode, done.stdout) == (7, "hello\n")
 
 
+def test_podman_runs_a_command_in_a_container(podman: Podman) -> None:
+    assert podman.run("run", "--rm", podman.image, "sh", "-c", "echo hello") == "hello\n"
+
+
 def test_compiler_makes_a_library_that_this_python_loads(compiler: Compiler, tmp_path: Path) -> None:
     (tmp_path / "answer.c").write_text("int answer(void) { return 42; }\n")
     compiler.make_library(tmp_path / "answer.c", tmp_path / "answer.so")
@@ -106,7 +111,7 @@ def test_missing_components_that_are_not_required_skip_and_say_how_to_install_th
 
 
 def test_missing_components_that_are_required_fail(tmp_path: Path) -> None:
-    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER , compiler,tsp")
+    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER , compiler,tsp,podman")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     for component in COMPONENTS:
         assert f"WHATSNEXT_REQUIRE requires {component}" in done.stdout

@@ -103,6 +103,26 @@ def test_forgotten_container_is_removed(jobs: Jobs, docker: DockerEngine) -> Non
     )
 
 
+def test_containers_that_a_killed_worker_left_are_removed_by_its_next_process(jobs: Jobs, docker: DockerEngine) -> None:
+    noted = jobs.start_and_await(jobs.script(WAIT))
+    unnoted = jobs.start_and_await(jobs.script(WAIT))
+    ended = jobs.start(jobs.script("exit 0"))
+    jobs.wait(ended)
+    others = docker.run("run", "--detach", "--network=none", docker.image, "sleep", "60").stdout.strip()
+    later = DockerFormatter(docker.image, network="none")
+    assert later.adopt(noted)
+    jobs.until(
+        lambda: later.poll({"it": noted}) and len(docker.run("ps", "--all", "--quiet").stdout.split()) == 2,
+        "what nobody knows is removed",
+    )
+    left = docker.run("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}").stdout
+    assert noted["container"] in left
+    assert others in left
+    assert unnoted["container"] not in left
+    later.close()
+    docker.run("rm", "--force", others)
+
+
 def test_cancel_reaches_a_container_that_is_only_about_to_start(jobs: Jobs) -> None:
     handle = jobs.start(jobs.script("sleep 60"))
     jobs.engine.cancel(handle, "SIGTERM", 60)

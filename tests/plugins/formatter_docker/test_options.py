@@ -63,6 +63,15 @@ def test_job_without_a_template_runs_the_command_with_its_parameters(tmp_path: P
     assert prepared(DockerFormatter("im", init=False), tmp_path / "..", " ") == ["docker", "run", "im", "--x", "1"]
 
 
+def test_parameters_are_variables_where_that_is_asked_for(tmp_path: Path) -> None:
+    formatter = DockerFormatter("im", command=("python", "x.py"), parameters="environment", init=False)
+    words = ["docker", "run", "--rm", "--env=LR=0.1", "im", "python", "x.py"]
+    assert formatter.format("train", {"lr": 0.1}) == words
+    invocation = formatter.prepare(Jobs(formatter, tmp_path, patience=1).context(None, {"lr": 0.1}))
+    assert invocation.argv[-3:] == ("im", "python", "x.py")
+    assert invocation.env["LR"] == "0.1"
+
+
 def test_job_gets_what_its_task_requires(tmp_path: Path) -> None:
     formatter = DockerFormatter("im", cpus=1.5, memory="1g", gpus="all")
     devices = (Share(device="0", millis=1000), Share(device="GPU-3", millis=1000))
@@ -115,7 +124,8 @@ def test_podman_knows_gpus_by_names_of_its_own(gpus: int | str | None, expected:
     [
         ({"imgae": "x"}, r"options for docker of task 'scenario'.*'imgae'.*known are"),
         ({"memory": 5}, "memory.*5"),
-        ({"runtime": "lxc"}, "runtime"),
+        ({"runtime": "podman"}, "'runtime', which is one for all jobs of a worker"),
+        ({"parameters": "stdin"}, "parameters is 'stdin', and must be one of arguments, environment"),
         ({"env": ["A=b"]}, "env"),
         ("python:3.12", "and no object"),
     ],

@@ -17,7 +17,9 @@ UNSTARTED: Final = frozenset({126, 127})
 """Exit codes if the command could not be executed in the container, or if it itself ended so."""
 TAIL: Final = 8192
 _HINT = re.compile(r"^(See|Run) '(docker|podman) run --help'")
-_UNSTARTED = re.compile(r"^(\[FATAL tini|catatonit:|exec(ing)? |Error: (crun|runc))")
+_UNSTARTED = re.compile(r"^(\[FATAL tini|exec(ing)? |Error: (crun|runc))")
+_UNSTARTED_BY_INIT = re.compile(r"^ERROR \(catatonit:\d+\): failed to exec pid1: ")
+"""What Podman's init process says, whose exit code is 1 then."""
 
 
 def judge(container: Container | None, follower: Execution, stderr: Path) -> Execution | None:
@@ -38,6 +40,8 @@ def judge(container: Container | None, follower: Execution, stderr: Path) -> Exe
     code = container.exit_code
     if code in UNSTARTED and (container.error or _UNSTARTED.match(last_words(stderr))):
         return _failed(container.error or last_words(stderr), code)
+    if code == 1 and (words := _UNSTARTED_BY_INIT.match(last := last_words(stderr))):
+        return _failed(f"{container.program}: {last.removeprefix(words[0])}", code)
     return describe_end(code, stderr, out_of_memory=container.out_of_memory and code != 0)
 
 

@@ -23,6 +23,7 @@ from whatsnext_core.formatting import (
     job_environment,
     parameters_file,
     to_arguments,
+    to_variables,
 )
 from whatsnext_core.formatting.environment import parameters_json
 from whatsnext_core.formatting.process import RUNNING, Processes
@@ -129,7 +130,8 @@ class DockerFormatter(Formatter):
         """Return the call of ``docker run`` that runs the task once, as a person could type it."""
         options = self.options
         env = [f"--env={name}={value}" for name, value in options.env.items()]
-        command = [*options.command, *to_arguments(parameters)]
+        env += [f"--env={name}={value}" for name, value in _variables(options, parameters).items()]
+        command = [*options.command, *_arguments(options, parameters)]
         return [options.runtime, "run", "--rm", *options.arguments(), *env, options.image, *command]
 
     def prepare(self, context: JobContext) -> Invocation:
@@ -140,9 +142,11 @@ class DockerFormatter(Formatter):
                 be made of the template and the parameters.
         """
         options = self.options.for_job(context)
-        labels = {"job": context.job.id, "attempt": context.fence, "task": context.task.name, "server": context.server}
+        owner = {"server": context.server, "client": context.client_id}
+        labels = {"job": context.job.id, "attempt": context.fence, "task": context.task.name, **owner}
         # The devices that a container is given are all it sees, and are numbered anew in it.
         without_devices = evolve(context, allocation=evolve(context.allocation, devices=()), devices_dealt_out=False)
+        variables = _variables(options, context.job.parameters)
         given = {"WHATSNEXT_DEVICES": ",".join(context.allocation.device_ids)}
         return Invocation(
             key=context.key,
@@ -156,10 +160,11 @@ class DockerFormatter(Formatter):
                 options.image,
                 *self._command(context, options),
             ),
-            env={**options.env, **context.task.environment, **job_environment(without_devices), **given},
+            env={**options.env, **context.task.environment, **variables, **job_environment(without_devices), **given},
             files={parameters_file(context): parameters_json(context)},
             stdout=context.directory / "stdout.log",
             stderr=context.directory / "stderr.log",
+            options=owner,
         )
 
     # -- how it runs ---------------------------------------------------------------------------------------------------
@@ -176,19 +181,22 @@ class DockerFormatter(Formatter):
         stdin = ("--interactive",) if invocation.stdin else ()
         argv = (*invocation.argv[:2], f"--name={name}", *stdin, *variables, *invocation.argv[2:])
         follower = self._followers.start(evolve(invocation, argv=argv, env=env))
-        return {
+        handle: Handle = {
             "container": name,
+            **invocation.options,
             "runtime": self.options.runtime,
             "follower": dict(follower),
             "stdout": str(invocation.stdout),
             "stderr": str(invocation.stderr),
         }
+        self._job(handle)
+        return handle
 
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
         """Return how the executions stand; the engine is asked once, and only for those whose follower has ended."""
-        self._waste.sweep()
-        followers = self._followers.poll({key: handle["follower"] for key, handle in handles.items()})
         jobs = {key: self._job(handle) for key, handle in handles.items()}
+        self._waste.sweep(self._jobs.keys())
+        followers = self._followers.poll({key: handle["follower"] for key, handle in handles.items()})
         now = time.monotonic()
         asked = [
             (handles[key], job, followers[key])
@@ -216,6 +224,7 @@ class DockerFormatter(Formatter):
         """Return whether there is a container of this handle, or a process that is about to start it."""
         if handle.get("runtime") != self.options.runtime or "container" not in handle:
             return False
+        self._job(handle)
         try:
             return bool(self._runtime.inspect([handle["container"]])) or self._followers.adopt(handle["follower"])
         except EngineError:
@@ -246,6 +255,7 @@ class DockerFormatter(Formatter):
     def _job(self, handle: Handle) -> _Job:
         name = handle["container"]
         if name not in self._jobs:
+            self._waste.own(handle.get("server", ""), handle.get("client", ""))
             self._jobs[name] = _Job(Stop(self._runtime, name, lambda: self._followers.kill(handle["follower"])))
         return self._jobs[name]
 
@@ -282,4 +292,12 @@ class DockerFormatter(Formatter):
         template, task = context.task.command_template, context.task.name
         if template and not template.isspace():
             return fill_template(template, context.job.parameters, task=task)
-        return [*options.command, *to_arguments(context.job.parameters)]
+        return [*options.command, *_arguments(options, context.job.parameters)]
+
+
+def _arguments(options: DockerOptions, parameters: Mapping[str, Any]) -> list[str]:
+    return to_arguments(parameters) if options.parameters == "arguments" else []
+
+
+def _variables(options: DockerOptions, parameters: Mapping[str, Any]) -> dict[str, str]:
+    return to_variables(parameters) if options.parameters == "environment" else {}

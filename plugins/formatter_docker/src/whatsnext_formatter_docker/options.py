@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 from attrs import evolve, field, frozen
 
-from whatsnext_core.errors import TemplateError
+from whatsnext_core.errors import InvalidError, TemplateError
 from whatsnext_core.formatting import JobContext, task_options
 
 RUNTIMES: Final = ("docker", "podman")
+WAYS: Final = ("arguments", "environment")
 OF_THE_WORKER: Final = frozenset({"runtime"})
 """Settings that are one for all jobs of a worker."""
+
+
+def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], str], None]:
+    def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+        if value not in choices:
+            raise InvalidError(f"{attribute.name} is {value!r}, and must be one of {', '.join(choices)}.")
+
+    return check
 
 
 @frozen(kw_only=True)
@@ -53,7 +62,10 @@ class DockerOptions:
     """Whether a small init process passes on signals and takes care of orphans, which few commands do."""
     extra: tuple[str, ...] = ()
     """Further options of ``docker run``, each as one argument (``--ipc=host``)."""
-    runtime: str = field(default="docker", validator=attrs.validators.in_(RUNTIMES))
+    parameters: str = field(default="arguments", validator=_one_of(*WAYS))
+    """How a program gets the parameters: ``arguments``, as ``--name value`` if its task has no template, or
+    ``environment``, as variables ``NAME``."""
+    runtime: str = field(default="docker", validator=_one_of(*RUNTIMES))
     """``docker`` or ``podman``."""
 
     def arguments(self) -> list[str]:

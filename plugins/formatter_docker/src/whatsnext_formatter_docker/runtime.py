@@ -35,11 +35,16 @@ class Container:
     """Whether the kernel killed a process in it for lack of memory."""
     error: str
     """Why the engine could not start it."""
+    program: str
+    """What it was to run."""
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Container:
-        """Return what ``inspect`` says as ``State``."""
+    def from_document(cls, document: Mapping[str, Any]) -> Container:
+        """Return what ``inspect`` says of a container."""
+        state, config = document["State"], document["Config"]
+        words = config.get("Entrypoint") or config.get("Cmd") or [""]
         return cls(
+            program=words if isinstance(words, str) else str(words[0]),
             status=str(state.get("Status", "")).lower(),
             running=bool(state.get("Running")),
             exit_code=int(state.get("ExitCode", 0)),
@@ -78,13 +83,24 @@ class Runtime:
         """
         wanted = list(names)
         done = self._call("inspect", "--type", "container", *wanted)
-        found = {
-            each["Name"].lstrip("/"): Container.from_state(each["State"]) for each in json.loads(done.stdout or "[]")
-        }
+        found = {each["Name"].lstrip("/"): Container.from_document(each) for each in json.loads(done.stdout or "[]")}
         absent = _ABSENT.findall(done.stderr)
         if done.returncode != 0 and len(absent) < len(set(wanted) - found.keys()):
             raise EngineError(f"{self.program} does not say how containers stand: {_complaint(done)}")
         return found
+
+    def owned(self, server: str, client: str) -> list[str]:
+        """Return the names of the containers that a client of a server has started, whatever they do.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        labels = {"server": server, "client": client}
+        filters = [f"--filter=label=whatsnext.{name}={value}" for name, value in labels.items()]
+        done = self._call("ps", "--all", *filters, "--format", "{{.Names}}")
+        if done.returncode != 0:
+            raise EngineError(f"{self.program} does not list containers: {_complaint(done)}")
+        return done.stdout.split()
 
     def send(self, name: str, signal: str) -> bool:
         """Send a signal to the first process of a container, and return whether it was there to get it."""
@@ -95,17 +111,22 @@ class Runtime:
 
     def begin_removal(self, names: Iterable[str]) -> subprocess.Popen[bytes]:
         """Begin to end and remove containers with their own volumes; exit code 0 tells that none is left."""
-        argv = [self.program, "rm", "--force", "--volumes", *names]
+        argv = [self.program, *self._removal(names)]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
 
     def remove(self, names: Iterable[str]) -> bool:
         """End and remove containers with their own volumes, and return whether none is left."""
         try:
-            done = self._call("rm", "--force", "--volumes", *names)
+            done = self._call(*self._removal(names))
         except EngineError:
             return False
         return done.returncode == 0 or bool(_ABSENT.search(done.stderr))
+
+    def _removal(self, names: Iterable[str]) -> list[str]:
+        # Podman would remove none of them if one does not exist, and wait for the others to heed a signal.
+        ways = ["--ignore", "--time=0"] if self.program == "podman" else []
+        return ["rm", "--force", "--volumes", *ways, *names]
 
     def fetch_logs(self, name: str, stdout: Path, stderr: Path) -> None:
         """Write all that a container has written."""
