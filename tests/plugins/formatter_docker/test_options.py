@@ -29,7 +29,7 @@ def test_format_gives_a_call_that_a_person_could_type() -> None:
         gpus="all",
         cpus=2,
         memory="8g",
-        volumes=["/data:/data:ro", "~/x:/x"],
+        volumes=["/data:/data:ro", "~/x:/x", "./y:/y", "named:/z"],
         env={"A": "b c"},
         user="1000:1000",
         network="host",
@@ -53,6 +53,8 @@ def test_format_gives_a_call_that_a_person_could_type() -> None:
         ),
         *("--workdir=/work", "--shm-size=1g", "--gpus=all", "--volume=/data:/data:ro"),
         f"--volume={Path.home()}/x:/x",
+        f"--volume={Path.cwd()}/./y:/y",
+        "--volume=named:/z",
         *("--init", "--read-only", "--ipc=host", "--env=A=b c", "python:3.12", "python", "train.py", "--lr", "0.01"),
     ]
 

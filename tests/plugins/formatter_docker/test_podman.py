@@ -33,7 +33,11 @@ def jobs(make_formatter: Callable[[], DockerFormatter], podman: Podman, tmp_path
     assert podman.run("ps", "--all", "--quiet") == ""
 
 
-def test_containers_end_as_they_should_and_none_is_left(jobs: Jobs) -> None:
+def test_containers_end_as_they_should_and_none_is_left(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     script = 'echo out; echo err >&2; cat "$WHATSNEXT_PARAMETERS" >/dev/null; exit 7'
     done = jobs.run(jobs.script(script))
     assert (done.execution.exit_code, done.execution.cause) == (7, Cause.EXIT)
@@ -47,3 +51,4 @@ def test_containers_end_as_they_should_and_none_is_left(jobs: Jobs) -> None:
     cancelled = jobs.start_and_await(jobs.script(': >"$1/ready"; exec sleep 60'))
     jobs.engine.cancel(cancelled, "SIGTERM", 0.3)
     assert not jobs.wait(cancelled).succeeded
+    assert list((tmp_path / "here").iterdir()) == []

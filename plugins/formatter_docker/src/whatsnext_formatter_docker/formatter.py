@@ -164,6 +164,7 @@ class DockerFormatter(Formatter):
             files={parameters_file(context): parameters_json(context)},
             stdout=context.directory / "stdout.log",
             stderr=context.directory / "stderr.log",
+            cwd=context.directory,  # Podman's monitor of a container leaves a file where it was started
             options=owner,
         )
 

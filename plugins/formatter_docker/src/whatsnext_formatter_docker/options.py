@@ -81,7 +81,7 @@ class DockerOptions:
         }
         found = [f"--{option}={value}" for option, value in chosen.items() if value is not None]
         found += self._gpus()
-        found += [f"--volume={Path(volume).expanduser() if volume[0] == '~' else volume}" for volume in self.volumes]
+        found += [f"--volume={_from_here(volume)}" for volume in self.volumes]
         found += ["--init"] * self.init + ["--read-only"] * self.read_only
         return [*found, *self.extra]
 
@@ -120,6 +120,15 @@ class DockerOptions:
             names = text.removeprefix("device=").split(",") if "=" in text else gpu_names(text)
             return [f"--device=nvidia.com/gpu={name}" for name in names]
         return [f"--gpus={one_field(text)}"]
+
+
+def _from_here(volume: str) -> str:
+    """Return a volume whose folder is told by its whole path; one that begins with a name is the engine's own."""
+    if volume.startswith("~"):
+        return str(Path(volume).expanduser())
+    if volume == "." or volume.startswith(("./", "../", ".:")):
+        return f"{Path.cwd()}/{volume}"
+    return volume
 
 
 def gpu_names(text: str) -> list[str]:
