@@ -22,7 +22,7 @@ def test_names_are_in_upper_case_and_values_as_written_or_json() -> None:
         "LR": "0.1",
         "BATCH_SIZE": "64",
         "NAME": "it's",
-        "DEEP": '{"a": [1]}',
+        "DEEP": '{"a":[1]}',
         "FLAG": "true",
         "_2ND": "",
     }
