@@ -198,3 +198,12 @@ def test_a_machine_that_is_taken_away_at_once_takes_no_job(project: Project, wor
     job = project.append("job", "open", {"code": "pass"})
     assert worker.work(run_forever=True, ends_at=datetime.now(UTC) + timedelta(seconds=30)) == 0
     assert job.refresh().status == "PENDING"
+
+
+def test_a_job_that_may_take_longer_than_the_machine_is_there_is_not_waited_for(
+    project: Project, worker: Client
+) -> None:
+    project.create_task("long", timeout=3600)
+    job = project.append("job", "long", {"code": "pass"})
+    assert worker.work(ends_at=datetime.now(UTC) + timedelta(seconds=600)) == 0
+    assert (job.refresh().status, job.attempts()) == ("PENDING", [])

@@ -28,9 +28,13 @@ class Departure:
         """Return when there is something to do."""
         return [] if self._leave_by is None or self._left else [self._leave_by]
 
+    def time_left(self, now: float) -> float | None:
+        """Return how long jobs may take that begin now; None for as long as they like."""
+        return None if self._leave_by is None else self._leave_by - now
+
     def allows(self, held: Held, now: float) -> bool:
         """Return whether an attempt that begins now surely ends before, or has no limit."""
-        return ends_in_time(held.longest, None if self._leave_by is None else self._leave_by - now)
+        return ends_in_time(held.longest, self.time_left(now))
 
     def begin(self, now: float, runner: Runner) -> bool:
         """If it is time, ask all that runs to end, once; returns whether it is time, so that no more is taken."""

@@ -8,15 +8,17 @@ from typing import Any
 from whatsnext_client.rest import Document, Rest
 from whatsnext_core.model import Capacity, JobStatus, ProjectStatus, Requirement
 from whatsnext_core.resources import fits
+from whatsnext_core.scheduling import ends_in_time
 
 
-def may_get_work(rest: Rest, project_ids: Iterable[int], total: Capacity) -> bool:
+def may_get_work(rest: Rest, project_ids: Iterable[int], total: Capacity, time_left: float | None = None) -> bool:
     """Return whether one of the projects has a PENDING job of a task that fits a worker with this capacity.
 
     It may wait for other jobs, wherever they run, or for the end of a back-off: it may still become ready. Jobs that
-    need more than the worker has, and those of archived projects, don't count.
+    need more than the worker has, and those of archived projects, don't count. Nor do those of tasks that may take
+    longer than ``time_left``, the seconds until the machine is taken away.
     """
-    return any(_has_work(rest, project_id, total) for project_id in project_ids)
+    return any(_has_work(rest, project_id, total, time_left) for project_id in project_ids)
 
 
 def requirement_of(task: Document) -> Requirement:
@@ -32,9 +34,18 @@ def requirement_of(task: Document) -> Requirement:
     return Requirement(**fields)
 
 
-def _has_work(rest: Rest, project_id: int, total: Capacity) -> bool:
+def _has_work(rest: Rest, project_id: int, total: Capacity, time_left: float | None) -> bool:
     if rest.project(project_id)["status"] != ProjectStatus.ACTIVE:
         return False
-    tasks = [task for task in rest.tasks(project_id) if fits(requirement_of(task), total)]
+    tasks = [
+        task
+        for task in rest.tasks(project_id)
+        if fits(requirement_of(task), total) and ends_in_time(_longest(task), time_left)
+    ]
     pending = JobStatus.PENDING.value
     return any(rest.jobs(project_id=project_id, task=task["id"], status=pending, limit=1) for task in tasks)
+
+
+def _longest(task: Document) -> float | None:
+    limit = task.get("timeout")
+    return None if limit is None else limit + (task.get("grace") or 0.0)

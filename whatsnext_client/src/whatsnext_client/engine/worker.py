@@ -283,7 +283,8 @@ class Worker:
     def _may_get_work(self) -> bool:
         try:
             projects = self._plan.project_names or [project["id"] for project in self._rest.all_projects()]
-            return may_get_work(self._rest, projects, self._ledger.offered)
+            left = self._departure.time_left(time.monotonic())
+            return may_get_work(self._rest, projects, self._ledger.offered, left)
         except WhatsNextError as error:
             _log.debug("Could not look whether the queue is empty: %s", error)
             return True
