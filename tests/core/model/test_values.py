@@ -127,6 +127,7 @@ REFUSED: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (SyncRequest, {"session_id": ""}, "client id ''"),
     (SyncRequest, {"session_id": "s", "want": 1_001}, "number of wanted jobs"),
     (SyncRequest, {"session_id": "s", "wait": 61}, "wait of the sync request"),
+    (SyncRequest, {"session_id": "s", "time_left": -1}, "time left of the sync request"),
     (SyncRequest, {"session_id": "s", "request": -1}, "number of the sync request"),
     (SyncRequest, {"session_id": "s", "project_ids": (0,)}, "project of the sync request"),
     (Page, {"limit": 10_001}, "limit is 10001"),
