@@ -84,21 +84,18 @@ def test_closed_stream_ends(project: Project) -> None:
     closer.join()
 
 
-def test_stream_outlives_a_restart_and_a_crash_of_the_server(tmp_path: Path) -> None:
+def test_stream_outlives_a_crash_of_the_server(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "server") as process, Server("127.0.0.1", process.port, retry_for=60) as server:
         project = server.append_project(unique("project"))
         project.create_task("train")
         with project.events() as events:
             jobs = [project.append("first", "train")]
             assert told(events, 1) == [(jobs[0].number, "submitted")]
-            for end in (process.stop, process.kill):
-                jobs.append(project.append("unread", "train"))
-                end()
-                process.start()
-                jobs.append(project.append("later", "train"))
-                assert told(events, 2) == [(job.number, "submitted") for job in jobs[-2:]]
-        with project.events(0) as everything:
-            assert told(everything, len(jobs)) == [(job.number, "submitted") for job in jobs]
+            jobs.append(project.append("unread", "train"))
+            process.kill()
+            process.start()
+            jobs.append(project.append("later", "train"))
+            assert told(events, 2) == [(job.number, "submitted") for job in jobs[1:]]
 
 
 def test_server_that_is_away_for_too_long_is_an_error(server_process: ServerProcess) -> None:
