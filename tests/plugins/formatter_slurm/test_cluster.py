@@ -93,7 +93,7 @@ def test_a_job_that_waits_is_cancelled_at_once(formatter: SlurmFormatter, start:
     try:
         handle = start("sleep 600")
         execution = wait_for(formatter, handle, ExecutionState.WAITING)
-        wait_until(lambda: "Partition" in state_of(formatter, handle).message, 60, "Slurm says why the job waits")
+        wait_until(lambda: "waits in Slurm: Partition" in state_of(formatter, handle).message, 60, "Slurm says why")
         formatter.cancel(handle, "SIGTERM", 30)
         execution = end_of(formatter, handle)
     finally:
