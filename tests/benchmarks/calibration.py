@@ -16,7 +16,14 @@ import psycopg
 from tests.components.postgresql import PostgreSQLServer, binaries
 
 _PLAIN = "CREATE TABLE IF NOT EXISTS plain (id INTEGER PRIMARY KEY, text TEXT)"
-_WIDE = "CREATE TABLE wide (id BIGINT PRIMARY KEY, project BIGINT, task BIGINT, name TEXT, parameters TEXT)"
+_WIDE = """
+CREATE TABLE wide (
+    id BIGINT PRIMARY KEY, project_id BIGINT, task_id BIGINT, submission_id BIGINT, class_id BIGINT, status TEXT,
+    priority BIGINT, unmet BIGINT, impossible BIGINT, created_at BIGINT, updated_at BIGINT, timeout DOUBLE PRECISION,
+    name TEXT, parameters TEXT
+)
+"""
+_INSERT = "INSERT INTO wide VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def xargs(jobs: int) -> float:
@@ -61,7 +68,7 @@ def executemany(path: Path, rows: Sequence[tuple[Any, ...]]) -> float:
         connection.execute(_WIDE)
         begin = time.perf_counter()
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO wide VALUES (?, ?, ?, ?, ?)", rows)
+        connection.executemany(_INSERT, rows)
         connection.execute("COMMIT")
         return len(rows) / (time.perf_counter() - begin)
 
@@ -81,8 +88,12 @@ def copy(url: str, rows: Iterable[tuple[Any, ...]], number: int) -> float:
 
 
 def rows(number: int) -> Iterator[tuple[Any, ...]]:
-    """Rows of what is submitted in the benchmarks, as plain as can be."""
-    return ((place, 1, 1, "idle", f'{{"number":{place}}}') for place in range(number))
+    """The rows that submissions write into the table of jobs alone, without its other indexes and tables."""
+    now = 1_767_225_600_000_000
+    return (
+        (place, 1, 1, 0, 1, "PENDING", 0, 0, 0, now, now, None, "idle", f'{{"number":{place}}}')
+        for place in range(number)
+    )
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
