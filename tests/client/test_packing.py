@@ -1,12 +1,15 @@
 """A worker runs as many jobs at once as fit, and no device is ever promised twice."""
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
 from tests.client.conftest import MakeClient
 from tests.client.support import Python
 from whatsnext.api.client import Job, Project
+from whatsnext_client.engine.records import Held, Record
+from whatsnext_core.model import Allocation
 
 MEET = """
 import os, pathlib, time
@@ -51,6 +54,41 @@ def test_two_halves_share_a_device(project: Project, make_client: MakeClient, tm
     assert make_client(formatter=Python(), available_cpu=1, available_accelerators=2).work() == 4
     used = [job.attempts()[0].allocation.device_ids for job in project.jobs]
     assert sorted(used) == [("0",), ("0",), ("1",), ("1",)]
+
+
+def test_pinned_jobs_share_no_cpu(project: Project, make_client: MakeClient, tmp_path: Path) -> None:
+    """All CPUs of this machine are dealt out; a child of a job stays where its parent is."""
+    usable = sorted(os.sched_getaffinity(0))
+    project.create_task("one")
+    project.create_task("none", required_cpu=0)
+    show = "import json, os\nprint(json.dumps([os.environ.get('WHATSNEXT_CPU_IDS'), sorted(os.sched_getaffinity(0))]))"
+    code = f"{MEET.format(folder=str(tmp_path / 'meet'), count=len(usable))}\n{show}"
+    (tmp_path / "meet").mkdir()
+    pinned = [Job(f"job-{number}", "one", {"code": code}) for number in range(2 * len(usable))]
+    free = Job("free", "none", {"code": show})
+    project.extend_queue([*pinned, free])
+    assert make_client(formatter=Python(), available_cpu=len(usable), cpu_ids=usable).work() == len(pinned) + 1
+    changes = []
+    for job in pinned:
+        (attempt,) = job.attempts()
+        told, used = json.loads(job.logs())
+        assert attempt.handle is not None
+        assert [told] == [",".join(map(str, used))]
+        assert attempt.handle["cpus"] == used
+        assert len(used) == 1
+        changes += [(attempt.started_at, 1, used), (attempt.finished_at, 0, used)]
+    busy: set[int] = set()
+    for _, begins, used in sorted(changes, key=lambda change: change[:2]):
+        assert busy.isdisjoint(used) if begins else busy.issuperset(used)
+        busy = busy | set(used) if begins else busy - set(used)
+    assert json.loads(free.logs()) == [None, usable]
+
+
+def test_pins_of_a_restarted_worker_are_known() -> None:
+    held = Held(job_id=1, fence=2, name="x", allocation=Allocation(cpu=2), signal="SIGTERM", grace=1.0, timeout=None)
+    held.cpu_ids = (3, 5)
+    record = Record.from_bytes(held.record("cli").to_bytes())
+    assert Held.from_record(record, 0.0, 0.0).cpu_ids == (3, 5)
 
 
 def test_memory_is_packed_too(project: Project, make_client: MakeClient) -> None:

@@ -142,10 +142,21 @@ def test_a_job_is_told_where_it_runs(project: Project, make_client: MakeClient, 
         "WHATSNEXT_PROJECT": project.label,
         "WHATSNEXT_CLIENT_ID": client.id,
         "OMP_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
+        "MKL_NUM_THREADS": "2",
         "MINE": "yes",
     }
     assert {name: found.get(name) for name in expected} == expected
     assert "CUDA_VISIBLE_DEVICES" not in found
+
+
+def test_a_task_that_says_how_many_threads_is_heeded(project: Project, make_client: MakeClient) -> None:
+    code = "import os; print([os.environ.get(f'{name}_NUM_THREADS') for name in ('OMP', 'OPENBLAS', 'MKL')])"
+    for name, environment in {"omp": {"OMP_NUM_THREADS": "7"}, "mkl": {"MKL_NUM_THREADS": "5"}}.items():
+        project.create_task(name, environment=environment)
+    omp, mkl = (project.append(name, name, {"code": code}) for name in ("omp", "mkl"))
+    make_client(formatter=Python()).work()
+    assert (omp.logs(), mkl.logs()) == ("['7', None, None]\n", "['1', '1', '5']\n")
 
 
 def test_a_job_can_talk_to_the_server_with_what_it_was_told(project: Project, make_client: MakeClient) -> None:

@@ -18,6 +18,11 @@ from whatsnext_core.model import Allocation, Share
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1"}
 
 
+def test_pinned_job_learns_its_cpus(context: JobContext) -> None:
+    assert "WHATSNEXT_CPU_IDS" not in job_environment(context)
+    assert job_environment(evolve(context, cpu_ids=(2, 5)))["WHATSNEXT_CPU_IDS"] == "2,5"
+
+
 def test_job_learns_who_it_is_and_where(context: JobContext) -> None:
     directory = context.directory
     assert job_environment(context) == {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from attrs import evolve
 
 from tests.core.formatting.formatters import Least
 from tests.core.formatting.processes import process_of, state
@@ -114,6 +115,26 @@ def test_job_inherits_no_descriptor_no_mask_and_no_deafness(jobs: Jobs) -> None:
     os.close(reader)
     os.close(writer)
     assert found == "['0', '1', '2', '3'] 0 set()\n"
+
+
+SHOW_CPUS = "python -c 'import os; print(sorted(os.sched_getaffinity(0)))'"
+
+
+def test_pinned_job_runs_on_its_cpus_and_no_other_job_is_pinned_by_it(jobs: Jobs) -> None:
+    usable = sorted(os.sched_getaffinity(0))
+    for cpus in ([usable[-1]], [usable[0]], usable):
+        context = evolve(jobs.context(SHOW_CPUS), cpu_ids=tuple(cpus))
+        handle = jobs.start(context)
+        assert handle["cpus"] == cpus
+        assert jobs.wait(handle).succeeded
+        assert (context.directory / "stdout.log").read_text() == f"{cpus}\n"
+    assert jobs.run(jobs.context(SHOW_CPUS)).stdout.decode() == f"{usable}\n"
+
+
+def test_cpu_that_is_not_there_is_named(jobs: Jobs) -> None:
+    execution = jobs.wait(jobs.start(evolve(jobs.context(SHOW_CPUS), cpu_ids=(65_000,))))
+    assert (execution.cause, "its CPUs are [65000]" in execution.message) == (Cause.ENGINE, True)
+    assert jobs.run(jobs.script("exit 0")).execution.succeeded
 
 
 def refused(jobs: Jobs, command: str) -> str:

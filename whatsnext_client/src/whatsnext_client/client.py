@@ -17,6 +17,7 @@ from attrs import evolve
 from whatsnext_client.config import load_client_settings
 from whatsnext_client.engine import StateFolder, Worker, WorkPlan
 from whatsnext_client.engine.folder import default_root
+from whatsnext_client.engine.pinning import check_pins
 from whatsnext_client.errors import WorkerError
 from whatsnext_client.interrupts import interrupted_by_signals
 from whatsnext_client.project import Project
@@ -53,8 +54,12 @@ class Client:
         probe: What measures the devices again while it works, so that none is dealt out while others use it; None if
             nobody else does.
         probe_interval: Seconds between two measurements.
+        cpu_ids: The CPUs that it deals out, by number (``os.sched_getaffinity(0)``): each job that needs CPUs runs on
+            its own ones and no others. At least as many as it offers; empty for no pinning. On Linux, and for
+            formatters that run local processes, or containers of Docker.
 
     Raises:
+        InvalidError: there is no pinning to these CPUs here.
         WorkerError: the state directory cannot be written, or another process has the ``id``.
     """
 
@@ -76,6 +81,7 @@ class Client:
         state_dir: str | Path | None = None,
         probe: Probe | None = None,
         probe_interval: float = 10.0,
+        cpu_ids: Iterable[int] = (),
     ) -> None:
         self.entity = entity
         self.name = check_name(name, "name of the client")
@@ -88,6 +94,8 @@ class Client:
         found = tuple(devices) if devices is not None else numbered_devices(available_accelerators)
         self.capacity = Capacity(cpu=available_cpu, memory=memory, devices=found, labels=frozenset(labels))
         """All that it offers."""
+        self.cpu_ids = check_pins(frozenset(cpu_ids), available_cpu)
+        """The CPUs that it deals out, by number; empty if it pins nothing."""
         if not self.projects and not isinstance(project, Server):
             raise InvalidError(f"Client {name!r} has no project; give at least one.")
         if not isinstance(formatter, Engine):
@@ -200,6 +208,7 @@ class Client:
                 run_forever=run_forever,
                 poll_interval=poll_interval,
                 use_resource_filter=use_resource_filter,
+                cpu_ids=self.cpu_ids,
                 idle_time=idle_time,
                 lifetime=lifetime,
                 ends_at=None if ends_at is None else time.monotonic() + (ends_at - datetime.now(UTC)).total_seconds(),

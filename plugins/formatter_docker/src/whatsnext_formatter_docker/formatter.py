@@ -156,6 +156,7 @@ class DockerFormatter(Formatter):
                 "--sig-proxy=false",
                 *(f"--label=whatsnext.{name}={value}" for name, value in labels.items()),
                 bind_mount(context.directory),
+                *(f"--cpuset-cpus={','.join(map(str, ids))}" for ids in [context.cpu_ids] if ids),
                 *options.arguments(),
                 options.image,
                 *self._command(context, options),

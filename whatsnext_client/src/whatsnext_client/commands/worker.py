@@ -84,7 +84,7 @@ def worker(
     plugins = load_plugins(disabled=session.disabled_plugins, warn=session.output.note)
     engine = make_formatter(session, plugins, formatter, script=script, executable=executable)
     offer = make_offer(
-        session, plugins, **{key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels")}
+        session, plugins, **{key: given.pop(key) for key in ("cpus", "accelerators", "memory", "labels", "pin")}
     )
     if not once:
         wait_for_server(session)
@@ -152,6 +152,7 @@ def make_client(
         state_dir=state_dir or settings.state_dir,
         probe=offer.probe,
         probe_interval=settings.probe_interval,
+        cpu_ids=offer.cpu_ids,
     )
 
 

@@ -39,6 +39,8 @@ class WorkPlan:
     margin: float = 60.0
     """Seconds before that at which it takes no more jobs, and ends those that run: they return to the queue. Longer
     than jobs take to end when they are asked to."""
+    cpu_ids: tuple[int, ...] = ()
+    """The CPUs that it deals out, by number, at least as many as it offers; empty if it pins nothing."""
     patience: float = 300.0
     """Seconds that it waits for a server that is away, when nothing runs any more and it shall not run for ever."""
     farewell: float = 10.0

@@ -63,6 +63,8 @@ class Record:
     """The file in which it may say that it has failed."""
     artifacts: str | None = None
     """The folder in which it may leave files."""
+    cpu_ids: tuple[int, ...] = ()
+    """The CPUs that it is pinned to."""
     skipped: Mapping[str, int] = field(factory=dict)
     """For each stream, by how many bytes the server's copy is shorter than the file."""
     stopping: Cause | None = None
@@ -150,6 +152,8 @@ class Held:
     """The file in which it may say that it has failed."""
     artifacts: Path | None = None
     """The folder in which it may leave files."""
+    cpu_ids: tuple[int, ...] = ()
+    """The CPUs that it is pinned to; empty for any."""
     logs_done: bool = True
     """Whether all its output is with the server."""
     artifacts_done: bool = True
@@ -215,6 +219,7 @@ class Held:
             result_file=None if record.result_file is None else Path(record.result_file),
             verdict_file=None if record.verdict_file is None else Path(record.verdict_file),
             artifacts=None if record.artifacts is None else Path(record.artifacts),
+            cpu_ids=record.cpu_ids,
             confirmed=record.confirmed,
             on_disk=True,
             adopted=True,
@@ -275,6 +280,7 @@ class Held:
             result_file=None if self.result_file is None else str(self.result_file),
             verdict_file=None if self.verdict_file is None else str(self.verdict_file),
             artifacts=None if self.artifacts is None else str(self.artifacts),
+            cpu_ids=self.cpu_ids,
             skipped=self.skipped,
             stopping=self.stopping,
             end=self.end,

@@ -215,7 +215,7 @@ class Runner:
 
     def _prepared(self, held: Held) -> Invocation:
         assert held.assignment is not None, "an adopted attempt is not started"  # noqa: S101 - a promise of the loop
-        context = self._surroundings.context(held.assignment, self._folder.scratch(held.key))
+        context = self._surroundings.context(held.assignment, self._folder.scratch(held.key), held.cpu_ids)
         held.result_file, held.verdict_file = result_file(context), verdict_file(context)
         held.artifacts = artifacts_folder(context)
         return self._surroundings.complete(self._engine.prepare(context), context)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from attrs import evolve, frozen
 
 from whatsnext_core.formatting import Invocation, JobContext
 from whatsnext_core.model import Allocation, Assignment
+
+THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""The variables by which numeric libraries learn how many threads to start; the first one counts for all of them."""
 
 
 @frozen(kw_only=True)
@@ -27,8 +31,8 @@ class Surroundings:
     filters: bool = True
     """Whether jobs get what they were given, rather than the machine as it is."""
 
-    def context(self, assignment: Assignment, directory: Path) -> JobContext:
-        """Return what a formatter needs to know of an attempt."""
+    def context(self, assignment: Assignment, directory: Path, cpu_ids: tuple[int, ...] = ()) -> JobContext:
+        """Return what a formatter needs to know of an attempt; ``cpu_ids`` are the CPUs that it is pinned to."""
         given = assignment.allocation
         return JobContext(
             job=assignment.job,
@@ -38,18 +42,21 @@ class Surroundings:
             directory=directory,
             server=self.server,
             client_id=self.client_id,
+            cpu_ids=cpu_ids,
             devices_dealt_out=self.deals_devices and self.filters,
         )
 
     def complete(self, invocation: Invocation, context: JobContext) -> Invocation:
         """Return the invocation with the variables that only this worker knows, unless they are set already.
 
-        ``WHATSNEXT_PROJECT`` is the name of the project. ``OMP_NUM_THREADS`` is the number of CPUs that the job was
-        given: numeric libraries else start as many threads as the machine has CPUs, in each of the jobs that share it.
+        ``WHATSNEXT_PROJECT`` is the name of the project. ``OMP_NUM_THREADS`` and its like are the number of CPUs that
+        the job was given: numeric libraries else start as many threads as the machine has CPUs, in each of the jobs
+        that share it. Where somebody set the first of them, the libraries go by it, and the others are left alone.
         """
         variables: dict[str, str] = {}
         if name := self.project_names.get(context.job.project_id):
             variables["WHATSNEXT_PROJECT"] = name
-        if context.allocation.cpu and self.filters and "OMP_NUM_THREADS" not in os.environ:
-            variables["OMP_NUM_THREADS"] = str(context.allocation.cpu)
+        if context.allocation.cpu and self.filters and THREADS[0] not in {*os.environ, *invocation.env}:
+            threads = str(context.allocation.cpu)
+            variables |= {name: threads for name in THREADS if name not in os.environ}
         return evolve(invocation, env={**variables, **invocation.env})

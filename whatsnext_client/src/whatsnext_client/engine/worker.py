@@ -22,6 +22,7 @@ from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.ledger import Ledger, News
 from whatsnext_client.engine.naming import learn_project
 from whatsnext_client.engine.neighbours import Neighbours
+from whatsnext_client.engine.pinning import Pins
 from whatsnext_client.engine.plan import WorkPlan
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import covers
@@ -69,6 +70,7 @@ class Worker:
         self._plan = plan
         self._project_names = dict(plan.project_names)
         self._free = plan.room
+        self._pins = Pins(plan.cpu_ids if plan.use_resource_filter else ())
         self._waiting: deque[Held] = deque()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waker = Waker()
@@ -242,6 +244,7 @@ class Worker:
         self._ledger.adopt([*legacy.running, *(held for held, _ in legacy.ended)])
         for held in legacy.running:
             self._free = take(self._free, held.allocation)
+            self._pins.keep(held.cpu_ids)
             self._delivery.follow(held, fresh=False)
         for held, end in legacy.ended:
             self._delivery.follow(held, fresh=False)
@@ -341,6 +344,7 @@ class Worker:
 
     def _start(self, held: Held) -> None:
         self._free = take(self._free, held.allocation)
+        held.cpu_ids = self._pins.take(held.allocation.cpu)
         end = self._runner.start(held)
         if end is not None:
             self._ended(held, end)
@@ -353,6 +357,7 @@ class Worker:
 
     def _ended(self, held: Held, end: AttemptEnd) -> None:
         self._free = give_back(self._free, held.allocation)
+        self._pins.give_back(held.cpu_ids)
         if held.muted:
             self._give_up((held,))
             return

@@ -66,6 +66,7 @@ class Formatter(ABC):
             files={parameters_file(context): parameters_json(context)},
             stdout=context.directory / "stdout.log",
             stderr=context.directory / "stderr.log",
+            cpu_ids=context.cpu_ids,
         )
 
     def command(self, context: JobContext) -> list[str]:

@@ -42,6 +42,8 @@ class JobContext:
     """URL of the server, for jobs that talk to it."""
     client_id: str = ""
     """The client that runs it."""
+    cpu_ids: tuple[int, ...] = ()
+    """The CPUs that are its own, by number, if the client pins jobs; empty for any."""
     devices_dealt_out: bool = False
     """Whether the client has accelerators to deal out: a job that was given none then sees none."""
 
@@ -71,6 +73,8 @@ class Invocation:
     """File that takes its standard output."""
     stderr: Path
     """File that takes its standard error."""
+    cpu_ids: tuple[int, ...] = ()
+    """The CPUs that it may run on, by number; empty for any."""
     options: Mapping[str, Any] = field(factory=dict)
     """What else the formatter's own ``start`` needs."""
 

@@ -16,6 +16,7 @@ WHATSNEXT_ARTIFACTS       folder, empty at the start, whose files the worker sen
 WHATSNEXT_SERVER          URL of the server
 WHATSNEXT_CLIENT_ID       the client that runs it
 WHATSNEXT_CPUS            CPUs that it was given
+WHATSNEXT_CPU_IDS         their numbers, with commas, if the client pins jobs; absent otherwise
 WHATSNEXT_MEMORY          bytes of memory that it was given; absent if none in particular
 WHATSNEXT_DEVICES         ids of the accelerators that it was given, with commas
 CUDA_VISIBLE_DEVICES      the same for programs on NVIDIA's
@@ -24,9 +25,15 @@ ZE_AFFINITY_MASK          ... and Intel's, likewise
 ========================  ==============================================================================================
 
 The verdict may also say ``"stop_siblings": true``; ``whatsnext fail`` and ``whatsnext.api.client.fail`` write it.
-The last three are set if the job was given accelerators, or if the client deals out accelerators and gave it none: then
-it sees none. Otherwise they stay as they are in the client. ``ROCR_VISIBLE_DEVICES`` and ``ONEAPI_DEVICE_SELECTOR`` are
-left alone: they are applied before or after the others, whose numbers would then mean the wrong devices.
+
+``OMP_NUM_THREADS``, ``OPENBLAS_NUM_THREADS`` and ``MKL_NUM_THREADS`` are the CPUs that the job was given, unless the
+task or the client's environment sets the first of them: numeric libraries else start as many threads as the machine
+has CPUs, in each of the jobs that share it.
+
+The last three in the table are set if the job was given accelerators, or if the client deals out accelerators and gave
+it none: then it sees none. Otherwise they stay as they are in the client. ``ROCR_VISIBLE_DEVICES`` and
+``ONEAPI_DEVICE_SELECTOR`` are left alone: they are applied before or after the others, whose numbers would then mean
+the wrong devices.
 """
 
 from __future__ import annotations
@@ -86,6 +93,8 @@ def job_environment(context: JobContext) -> dict[str, str]:
         "WHATSNEXT_CPUS": str(context.allocation.cpu),
         "WHATSNEXT_DEVICES": ",".join(context.allocation.device_ids),
     }
+    if context.cpu_ids:
+        variables["WHATSNEXT_CPU_IDS"] = ",".join(map(str, context.cpu_ids))
     if context.allocation.memory:
         variables["WHATSNEXT_MEMORY"] = str(context.allocation.memory)
     return variables | device_environment(context.allocation.device_ids, dealt_out=context.devices_dealt_out)

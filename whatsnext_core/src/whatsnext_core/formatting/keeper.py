@@ -8,9 +8,10 @@ Requests and answers are lines of JSON:
 
 - ``{"environ"}`` sets the environment of what is started from then on.
 - ``{"id", "program", "argv", "env", "cwd", "stdin", "stdout", "stderr", "process"}`` starts a process, with ``env``
-  added to that. If the system refuses it, the answer is ``{"id", "errno", "path"}``. Else ``{"id", "pid", "birth"}``
-  is written to the file ``process`` at once, but sent only with the next thing that is worth waking the client for;
-  when the process has ended, ``{"id", "code", "cpu", "peak"}`` is added to the file and sent.
+  added to that; with ``cpus``, a list of numbers, it and all that it starts run on these CPUs. If the system refuses
+  it, the answer is ``{"id", "errno", "path"}``. Else ``{"id", "pid", "birth"}`` is written to the file ``process`` at
+  once, but sent only with the next thing that is worth waking the client for; when the process has ended,
+  ``{"id", "code", "cpu", "peak"}`` is added to the file and sent.
 - ``{"sync"}`` is answered by the same, after everything else.
 """
 
@@ -75,6 +76,7 @@ class Keeper:
         self._connected = True
         self._children: dict[int, dict[str, Any]] = {}
         self._environ: dict[str, str] = {}
+        self._cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
     def run(self) -> None:
         """Serve until the client has gone and the last process has ended."""
@@ -115,6 +117,9 @@ class Keeper:
         now = time.time()
         try:
             os.chdir(path)
+            if cpus := request.get("cpus"):
+                path = f"its CPUs are {cpus}"
+                os.sched_setaffinity(0, cpus)  # what is started inherits it, from its first moment
             path = request["program"]
             # Nothing else is inheritable, so nothing else is open in the new process.
             pid = os.posix_spawn(
@@ -139,6 +144,8 @@ class Keeper:
             self._send(start, urgent=False)
         finally:
             os.chdir("/")
+            if request.get("cpus"):
+                os.sched_setaffinity(0, self._cpus)
 
     def _reap(self) -> None:
         while self._children:

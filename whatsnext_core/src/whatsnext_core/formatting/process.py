@@ -90,7 +90,7 @@ class Processes:
         program = find_program(invocation.argv[0], path, cwd)
         mark = f"{invocation.key}.{secrets.token_hex(6)}"
         stdout = str(invocation.stdout)
-        handle = {
+        handle: dict[str, Any] = {
             "mark": mark,
             "process": str(invocation.stdout.with_name("process.jsonl")),
             "stdout": stdout,
@@ -108,6 +108,8 @@ class Processes:
             "stderr": handle["stderr"],
             "process": handle["process"],
         }
+        if invocation.cpu_ids:
+            handle["cpus"] = request["cpus"] = list(invocation.cpu_ids)
         self._channel.request(request)
         self._followed[mark] = _Followed(argv=invocation.argv, keeper=self._channel.generation)
         return handle

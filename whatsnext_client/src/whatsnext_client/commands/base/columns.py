@@ -7,6 +7,8 @@ from typing import Any
 from whatsnext_client.commands.base import times
 from whatsnext_client.commands.base.output import Column, Document
 
+WHOLE = 1000
+"""Thousandths of a whole device."""
 MENTIONED = 3
 """Jobs before a job that a list mentions."""
 
@@ -19,6 +21,18 @@ def accelerators(task: Document) -> str:
     size = task.get("accelerator_memory")
     parts = (f"{count:g}", task.get("accelerator_kind"), times.memory(size) if size else "")
     return " ".join(part for part in parts if part)
+
+
+def given(allocation: Document) -> str:
+    """Return what an attempt was given of its worker: ``4 CPUs, device 0, 0.5 of device 1``."""
+    cpu = allocation["cpu"]
+    parts = [f"{cpu} CPU{'' if cpu == 1 else 's'}"] if cpu else []
+    for share in allocation["devices"]:
+        part = "" if share["millis"] == WHOLE else f"{share['millis'] / WHOLE:g} of "
+        parts.append(f"{part}device {share['device']}")
+    if allocation["memory"]:
+        parts.append(times.memory(allocation["memory"]))
+    return ", ".join(parts)
 
 
 def client_state(client: Document) -> str:
@@ -149,6 +163,7 @@ ATTEMPTS = (
     Column("cause", lambda attempt: attempt["cause"]),
     Column("memory", lambda attempt: times.memory(attempt["peak_memory"]), right=True, spare=1),
     Column("cpu time", lambda attempt: times.span(attempt["cpu_seconds"] or 0.0), right=True, spare=2),
+    Column("given", lambda attempt: given(attempt["allocation"]), spare=3),
     Column("message", lambda attempt: attempt["message"]),
 )
 """The attempts of a job."""

@@ -31,6 +31,8 @@ class Offer(NamedTuple):
     """When this machine is taken away, as a probe says."""
     probe: Probe | None
     """What measures its devices while it works; None if it has none that a probe found."""
+    cpu_ids: tuple[int, ...]
+    """The CPUs that it deals out to its jobs, by number; empty if it pins nothing."""
 
 
 def offering_options(command: F) -> F:
@@ -44,6 +46,7 @@ def offering_options(command: F) -> F:
             "--accelerators", type=click.IntRange(0), metavar="N", help="Accelerators to offer.  [default: those found]"
         ),
         click.option("--memory", type=size, metavar="SIZE", help="Main memory to offer, as 8G.  [default: that found]"),
+        click.option("--pin", is_flag=True, help="Give each job CPUs of its own, which it cannot leave; on Linux."),
         click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to carry; may be repeated."),
     )
     for option in reversed(options):
@@ -91,11 +94,13 @@ def make_offer(
     accelerators: int | None,
     memory: int | None,
     labels: tuple[str, ...],
+    pin: bool,
 ) -> Offer:
     """Return what the worker offers: what the options say, and for the rest what the probes find."""
     from attrs import evolve
 
     from whatsnext_client import probes
+    from whatsnext_client.engine.pinning import check_pins
     from whatsnext_core.errors import InvalidError
     from whatsnext_core.resources import numbered_devices
 
@@ -109,9 +114,14 @@ def make_offer(
     try:
         capacity = evolve(offer, **{key: value for key, value in changes.items() if value is not None})
         capacity = evolve(capacity, labels=capacity.labels | frozenset(labels))
+        cpu_ids = check_pins(together.cpu_ids, capacity.cpu) if pin else ()
     except InvalidError as error:
         raise LocalError(str(error)) from error
     probe: Probe | None = None
     if enough and capacity.devices and session.settings.probe_interval > 0:
         probe = probes.Watch(plugins, found, config=session.config, warn=session.output.note)
-    return Offer(capacity=capacity, ends_at=together.ends_at, probe=probe)
+    if pin and not cpu_ids:
+        raise LocalError(
+            "--pin needs the numbers of the CPUs, which no probe tells here; on Linux whatsnext-probe-cpu does."
+        )
+    return Offer(capacity=capacity, ends_at=together.ends_at, probe=probe, cpu_ids=cpu_ids)
