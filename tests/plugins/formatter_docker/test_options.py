@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from whatsnext_core.errors import TemplateError
 from whatsnext_core.model import Allocation, Requirement, Share
@@ -97,6 +98,13 @@ def test_tasks_own_options_win(tmp_path: Path) -> None:
     assert "--memory=3g" in invocation.argv
     assert invocation.argv[-2:] == ("other", "run")
     assert (invocation.env["A"], invocation.env["B"]) == ("1", "2")
+
+
+def test_container_of_a_worker_that_pins_jobs_stays_on_its_cpus(tmp_path: Path) -> None:
+    formatter = DockerFormatter("im")
+    context = Jobs(formatter, tmp_path, patience=1).context("run")
+    assert not [word for word in formatter.prepare(context).argv if word.startswith("--cpuset")]
+    assert "--cpuset-cpus=2,5" in formatter.prepare(evolve(context, cpu_ids=(2, 5))).argv
 
 
 def test_devices_of_a_container_are_not_chosen_twice(tmp_path: Path) -> None:
