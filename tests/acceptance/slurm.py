@@ -56,7 +56,7 @@ def worker(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daemon:
 def autoscaler(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daemon:
     """What starts workers inside of allocations."""
     (folder / "whatsnext.toml").write_text(SETTINGS)
-    argv = command("autoscale", "slurm", "--server", server.url, "--project", "mixture")
+    argv = command("autoscale", "slurm", "--server", server.url, "--project", "mixture", "--stop-pilots")
     environ = clean_environment(HOME=str(folder), **slurm.environment)
     return Daemon(argv, folder / "autoscaler.log", env=environ, cwd=folder)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.components import SlurmCluster
 from tests.plugins.probe_slurm.test_conformance import INSIDE
+from tests.support import wait_until
 from tests.support.server import clean_environment
 from whatsnext_core.model import Device
 from whatsnext_core.probing import Measurement
@@ -122,12 +123,13 @@ def test_a_real_allocation_is_what_the_command_line_shows(slurm: SlurmCluster, t
     before = datetime.now(UTC)
     options = ["--cpus-per-task=2", "--gpus=2", "--mem=300M", "--time=5", f"--output={tmp_path}/out"]
     environ = clean_environment(**slurm.environment)
-    argv = ["sbatch", "--wait", *options, f"--error={tmp_path}/err", "--wrap", f"{program} probe --json"]
-    done = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr + (tmp_path / "err").read_text()
-    shown = json.loads((tmp_path / "out").read_text())
-    offer = shown["offer"]
-    assert (offer["cpu"], offer["memory"], len(offer["devices"])) == (2, 300 * MIB, 2)
+    script = f"{program} probe --json >{tmp_path}/draft && mv {tmp_path}/draft {tmp_path}/shown"
+    argv = ["sbatch", *options, f"--error={tmp_path}/err", "--wrap", script]
+    subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    wait_until((tmp_path / "shown").exists, 60, f"the probe has spoken; what went wrong: {tmp_path / 'err'}")
+    shown = json.loads((tmp_path / "shown").read_text())
+    offer, found = shown["offer"], shown["probes"]["slurm-allocation"]
+    assert (found["cpu"], offer["memory"], len(offer["devices"])) == (2, 300 * MIB, 2)
     assert "slurm-partition=main" in offer["labels"]
     lasts = datetime.fromisoformat(shown["ends_at"]) - before
     assert timedelta(minutes=4, seconds=50) < lasts < timedelta(minutes=6)
