@@ -49,7 +49,7 @@ def worker(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daemon:
         "worker", "--forever", "--formatter", "slurm", "--server", server.url, "--project", "mixture", "--name", "one",
         "--cpus", "400", "--memory", "1T", "--state-dir", str(folder / "state"),
     )  # fmt: skip
-    environ = clean_environment(HOME=str(folder), **slurm.environment)
+    environ = clean_environment(HOME=str(folder), TMPDIR=str(folder), **slurm.environment)
     return Daemon(argv, folder / "worker.log", env=environ, cwd=folder)
 
 
@@ -57,7 +57,7 @@ def autoscaler(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daem
     """What starts workers inside of allocations."""
     (folder / "whatsnext.toml").write_text(SETTINGS)
     argv = command("autoscale", "slurm", "--server", server.url, "--project", "mixture", "--stop-pilots")
-    environ = clean_environment(HOME=str(folder), **slurm.environment)
+    environ = clean_environment(HOME=str(folder), TMPDIR=str(folder), **slurm.environment)
     return Daemon(argv, folder / "autoscaler.log", env=environ, cwd=folder)
 
 

@@ -37,8 +37,9 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def make_scaler(api: Api, said: list[str], tmp_path: Path) -> MakeScaler:
+def make_scaler(api: Api, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeScaler:
     """Makes autoscalers of small pilots that leave soon; those of a test know the same pilots."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # what a pilot that is killed leaves behind goes with the test
     of_test = f"test-{os.urandom(4).hex()}"
 
     def make(name: str = of_test, **changes: Any) -> Autoscaler:

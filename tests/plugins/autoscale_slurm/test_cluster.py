@@ -124,7 +124,7 @@ def test_the_program_leaves_its_pilots_and_ends_them_when_asked_to(
     (tmp_path / "whatsnext.toml").write_text(
         f"[client]\nserver = '{api.url}'\n[plugins.autoscale-slurm]\nmem = '200M'\ninterval = 0.2\nmax_pilots = 1\n"
     )
-    environ = clean_environment(WHATSNEXT_API_KEY=KEY, HOME=str(tmp_path), **slurm.environment)
+    environ = clean_environment(WHATSNEXT_API_KEY=KEY, HOME=str(tmp_path), TMPDIR=str(tmp_path), **slurm.environment)
     argv = command("autoscale", "slurm")
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
