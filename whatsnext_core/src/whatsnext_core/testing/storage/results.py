@@ -8,6 +8,7 @@ import pytest
 
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import AttemptStatus, Cause, Condition, EventKind, JobSpec, JobStatus, RetryPolicy, Task
+from whatsnext_core.scheduling import CLAIM_ROUNDS
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import Story
 
@@ -205,3 +206,15 @@ class ResultScenarios(StorageFixtures):
         taken = story.claim(cpu=3)
         assert [each.job.id for each in taken] == list(good[:3])
         assert set(story.statuses(bad)) == {S.FAILED}
+
+    def test_claim_does_not_look_for_ever(self, story: Story) -> None:
+        """V10 (Writer.claim): it leaves some of many jobs that cannot run to the next one."""
+        task = story.task()
+        best = ended(story, task, "best", {})
+        parameters = {"x": {"$result": "best.x"}}
+        bad = [story.job(task, after=[best], parameters=parameters, priority=1) for _ in range(CLAIM_ROUNDS + 1)]
+        other = story.job(task)
+        assert story.claim(limit=1) == []
+        assert story.statuses(bad) == [S.FAILED] * CLAIM_ROUNDS + [S.PENDING]
+        (taken,) = story.claim(limit=1)
+        assert (taken.job.id, story.status(bad[-1])) == (other, S.FAILED)
