@@ -25,6 +25,7 @@ from whatsnext_core.formatting import (
     to_arguments,
     to_variables,
 )
+from whatsnext_core.formatting.ends import was_killed
 from whatsnext_core.formatting.environment import parameters_json
 from whatsnext_core.formatting.process import RUNNING, Processes
 from whatsnext_formatter_docker.ends import judge
@@ -49,6 +50,8 @@ class _Job:
     """When to ask for it again, by the monotonic clock, once its follower has ended."""
     last: Execution = RUNNING
     """What was found then."""
+    doubted: bool = False
+    """Whether it was looked at again because it was killed, and nobody said why."""
 
     @property
     def ended(self) -> bool:
@@ -282,6 +285,9 @@ class DockerFormatter(Formatter):
         if execution is None:
             job.followed = False
             return RUNNING
+        if container is not None and self._is_doubtful(container, job):
+            job.doubted = True
+            return RUNNING
         if container is not None and container.status != "exited" and job.stop.forced:
             # It was made and not started, and must not be any more.
             self._runtime.remove([handle["container"]])
@@ -289,6 +295,11 @@ class DockerFormatter(Formatter):
             self._runtime.fetch_logs(handle["container"], Path(handle["stdout"]), stderr)
         job.followed = True
         return execution
+
+    @staticmethod
+    def _is_doubtful(container: Container, job: _Job) -> bool:
+        """Return whether it was killed, and the engine may learn only in a moment that it lacked memory."""
+        return was_killed(container.exit_code) and not (container.out_of_memory or job.doubted or job.stop.asked)
 
     def _command(self, context: JobContext, options: DockerOptions) -> list[str]:
         template, task = context.task.command_template, context.task.name

@@ -28,6 +28,11 @@ class Stop:
         self._next = 0.0
 
     @property
+    def asked(self) -> bool:
+        """Whether somebody wants its end."""
+        return self._deadline < float("inf")
+
+    @property
     def forced(self) -> bool:
         """Whether the time for force has come."""
         return time.monotonic() >= self._deadline
