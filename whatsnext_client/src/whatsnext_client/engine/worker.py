@@ -76,10 +76,9 @@ class Worker:
         self._waker = Waker()
         self._draining = False
         self._aborting = False
-        self._departure = Departure(plan)
+        self._departure = Departure(plan, time.monotonic())
         self._empty = False
         self._fatal: Exception | None = None
-        self._began = self._busy_at = time.monotonic()
         self._leaving_since: float | None = None
         self._hardened = False
         self._ledger = Ledger(
@@ -179,11 +178,7 @@ class Worker:
         """Return when there is something to do though nothing happens, by the monotonic clock."""
         moments = [self._runner.next_look()]
         moments += [held.since + STALE for held in itertools.islice(self._waiting, 1)]
-        if self._plan.lifetime is not None and not self._draining:
-            moments.append(self._began + self._plan.lifetime)
-        if self._plan.idle_time is not None and not self._draining:
-            moments.append(self._busy_at + self._plan.idle_time)
-        moments += self._departure.moments()
+        moments += self._departure.moments(draining=self._draining)
         if self._exchange.failing_since is not None or self._leaving_since is not None:
             moments.append(time.monotonic() + 1.0)
         return min(moments)
@@ -216,11 +211,7 @@ class Worker:
         """Do what was asked for by flags and by time."""
         now = time.monotonic()
         if self._runner.live or self._waiting:
-            self._busy_at = now
-        if self._plan.lifetime is not None and now > self._began + self._plan.lifetime:
-            self._draining = True
-        if self._plan.idle_time is not None and now > self._busy_at + self._plan.idle_time:
-            self._draining = True
+            self._departure.busy(now)
         if self._departure.begin(now, self._runner):
             self._draining = True
         if self._draining:
