@@ -183,6 +183,22 @@ def test_every_everyday_statement_has_an_index_to_go_by(
     assert outside_of_lines(spy.scans(*HOT, *FILES)) == []
 
 
+@pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_rows_of_a_large_batch_are_found_by_their_keys(full: Story) -> None:
+    free = Capacity(cpu=500)
+    request = ClaimRequest(offer=Offer(free=free, total=free, limit=500), client_id="w", session_id="s")
+    now = full.now
+
+    def act() -> None:
+        given = full.write(lambda writer: writer.claim(request, now))
+        ends = [AttemptEnd(job_id=one.job.id, fence=one.fence, succeeded=True) for one in given]
+        assert len(full.write(lambda writer: writer.finish(ends, "s", now))) == 500
+
+    spy = spied(act)
+    assert len([statement for statement in spy.plans if "unnest(%s" in statement]) >= 6
+    assert [found for found in spy.scans(*HOT) if "unnest(%s" in found[0]] == []
+
+
 def outside_of_lines(scans: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The scans but for the search of the first line: that takes the first row of the key and stops."""
     return [found for found in scans if "AS first" not in found[0]]

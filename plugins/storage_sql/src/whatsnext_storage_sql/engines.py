@@ -120,6 +120,10 @@ def _set_up_postgresql(connection: Any, _: Any) -> None:
     with connection.cursor() as cursor:
         # A server that was stopped in the middle of a transaction does not hold up the others for ever.
         cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+        # Rows are found by their keys, one index search each, also if there are hundreds. Else a plan that was made
+        # while a table was small, and is kept, goes through all of the table when it has grown.
+        cursor.execute("SET enable_hashjoin = off")
+        cursor.execute("SET enable_mergejoin = off")
         cursor.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )

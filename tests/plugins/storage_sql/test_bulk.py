@@ -1,0 +1,115 @@
+"""Many rows at once: the same rows come out whichever way they go to the database."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from tests.plugins.storage_sql.spying import spying
+from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, delete_rows, insert_rows, update_rows
+from whatsnext_storage_sql.database import get_engine
+from whatsnext_storage_sql.tables import ATTEMPT, LEASE
+
+COLUMNS = ("job_id", "fence", "status", "client_id", "allocation", "claimed_at", "exit_code", "cpu_seconds", "message")
+CHANGED = ("status", "client_id", "exit_code", "cpu_seconds", "message")
+KEYS = ("job_id", "fence")
+TEXTS = (
+    "",
+    "NULL",
+    "null",
+    "{}",
+    '{"a":"b,c"}',
+    r"back\slash",
+    r"\\",
+    '"',
+    "a, b",
+    " spaces ",
+    "two\nlines",
+    "ä€😀",
+    "'%s'",
+)
+MANY = 500
+
+
+@pytest.fixture
+def connection(sql_url: str) -> Iterator[Connection]:
+    """A connection to an empty database; nothing on it is committed."""
+    engine = get_engine(sql_url)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def attempts(number: int) -> list[tuple[Any, ...]]:
+    """Rows with all kinds of values, and with none where none may be."""
+    return [
+        (
+            place,
+            1,
+            TEXTS[place % len(TEXTS)],
+            None if place % 3 else TEXTS[-place % len(TEXTS)],
+            "{}",
+            2**62 + place,
+            None if place % 4 else -place,
+            None if place % 5 else place if place % 2 else place / 7,
+            TEXTS[place // 2 % len(TEXTS)],
+        )
+        for place in range(number)
+    ]
+
+
+def stored(connection: Connection) -> list[tuple[Any, ...]]:
+    """All rows in the order of their keys, as the database stores them."""
+    columns = ", ".join(COLUMNS)
+    rows = connection.exec_driver_sql(f"SELECT {columns} FROM attempt ORDER BY job_id, fence")  # noqa: S608  # names
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("number", [1, ARRAYS_FROM - 1, ARRAYS_FROM, COPY_FROM - 1, COPY_FROM, MANY])
+def test_rows_come_out_as_they_went_in(connection: Connection, number: int) -> None:
+    rows = attempts(number)
+    insert_rows(connection, ATTEMPT, COLUMNS, rows)
+    assert stored(connection) == rows
+
+
+@pytest.mark.parametrize("number", [1, ARRAYS_FROM - 1, ARRAYS_FROM, MANY])
+def test_rows_take_the_values_that_they_are_given(connection: Connection, number: int) -> None:
+    insert_rows(
+        connection, ATTEMPT, COLUMNS, [(place, 1, "old", "c", "{}", 7, 3, 1.5, "m") for place in range(number + 2)]
+    )
+    new = attempts(number)
+    changes = [tuple(row[COLUMNS.index(name)] for name in (*CHANGED, *KEYS)) for row in new]
+    missing: Rows = [("lost", None, 1, 1.0, "", place, 2) for place in range(number)]
+    update_rows(connection, ATTEMPT, CHANGED, KEYS, [*changes, *missing])
+    kept = {"allocation": "{}", "claimed_at": 7}
+    wanted = [tuple(kept.get(name, value) for name, value in zip(COLUMNS, row, strict=True)) for row in new]
+    assert stored(connection) == [
+        *wanted,
+        *((number + place, 1, "old", "c", "{}", 7, 3, 1.5, "m") for place in range(2)),
+    ]
+
+
+@pytest.mark.parametrize("number", [2, MANY])
+def test_the_last_of_several_changes_of_a_row_counts(connection: Connection, number: int) -> None:
+    insert_rows(connection, LEASE, (*KEYS, "expires_at"), [(1, 1, None), (2, 1, None)])
+    update_rows(connection, LEASE, ("expires_at",), ("job_id",), [(place, 1) for place in range(number)])
+    assert connection.exec_driver_sql("SELECT expires_at FROM lease ORDER BY job_id").all() == [(number - 1,), (None,)]
+
+
+@pytest.mark.parametrize("number", [1, ARRAYS_FROM, MANY])
+def test_rows_with_all_of_their_keys_go(connection: Connection, number: int) -> None:
+    insert_rows(connection, ATTEMPT, COLUMNS, attempts(number + 1))
+    delete_rows(connection, ATTEMPT, KEYS, [(place, 1) for place in range(number)])
+    delete_rows(connection, ATTEMPT, KEYS, [(place, 2) for place in range(2 * number)])
+    assert [row[0] for row in stored(connection)] == [number]
+
+
+@pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_postgresql_gets_one_statement_for_many_rows(connection: Connection) -> None:
+    with spying() as spy:
+        insert_rows(connection, ATTEMPT, COLUMNS, attempts(COPY_FROM - 1))
+        update_rows(connection, ATTEMPT, ("message",), KEYS, [("", place, 1) for place in range(ARRAYS_FROM)])
+        delete_rows(connection, ATTEMPT, KEYS, [(place, 1) for place in range(ARRAYS_FROM)])
+    assert [isinstance(parameters[0], str) for parameters in spy.parameters.values()] == [True, True, True]
+    assert all("unnest" in statement for statement in spy.statements)
