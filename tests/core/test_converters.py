@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 import whatsnext_core.model
 import whatsnext_core.sync
 from tests.core import strategies
-from whatsnext_core.converters import format_time, from_json, ignoring_extra_keys, parse_time, to_json
+from whatsnext_core.converters import (
+    format_time,
+    from_json,
+    ignoring_extra_keys,
+    parse_time,
+    to_json,
+    tolerant_converter,
+)
 from whatsnext_core.errors import InvalidError, TooLargeError
 from whatsnext_core.model import (
     Assignment,
@@ -26,6 +33,7 @@ from whatsnext_core.model import (
     JobStatus,
     Project,
     Requirement,
+    Share,
     TaskSpec,
 )
 from whatsnext_core.sync import Order, SyncRequest, SyncResponse
@@ -176,3 +184,11 @@ def test_other_enumerations_are_read_as_they_are_written() -> None:
     assert from_json("red", Colour) is Colour.RED
     with pytest.raises(InvalidError, match="'RED' is none of red"):
         from_json("RED", Colour)
+
+
+def test_hooks_on_a_converter_of_ones_own_change_no_other() -> None:
+    own = tolerant_converter()
+    own.register_structure_hook(Share, lambda *_: Share(device="hooked", millis=1))
+    data = {"device": "0", "millis": 500, "newer": 1}
+    assert from_json(data, Share, converter=own).device == "hooked"
+    assert from_json(data, Share, converter=ignoring_extra_keys(Share)) == Share(device="0", millis=500)

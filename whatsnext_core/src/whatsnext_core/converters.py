@@ -92,16 +92,20 @@ def from_json(data: Any, kind: type[T], *, what: str = "value", converter: cattr
 def ignoring_extra_keys(kind: type) -> cattrs.Converter:  # noqa: ARG001 - one converter serves all kinds
     """Return a converter that reads ``kind`` and passes over keys it does not know, as a client of a newer server must.
 
-    The same holds for all that ``kind`` contains.
+    The same holds for all that ``kind`` contains. Everybody gets the same one; who wants hooks of their own takes
+    ``tolerant_converter``.
     """
-    return _tolerant_converter()
+    return _shared()
 
 
-@functools.cache
-def _tolerant_converter() -> cattrs.Converter:
+def tolerant_converter() -> cattrs.Converter:
+    """Return a new converter that passes over keys it does not know; hooks may be registered on it."""
     converter = make_converter()
     converter.forbid_extra_keys = False
     return converter
+
+
+_shared = functools.cache(tolerant_converter)
 
 
 def _only_from_object(converter: cattrs.Converter, kind: type) -> Callable[[Any, Any], Any]:
@@ -281,4 +285,12 @@ def _read_bool(value: Any, _: Any) -> bool:
 
 _CONVERTER = make_converter()
 
-__all__ = ["format_time", "from_json", "ignoring_extra_keys", "make_converter", "parse_time", "to_json"]
+__all__ = [
+    "format_time",
+    "from_json",
+    "ignoring_extra_keys",
+    "make_converter",
+    "parse_time",
+    "to_json",
+    "tolerant_converter",
+]

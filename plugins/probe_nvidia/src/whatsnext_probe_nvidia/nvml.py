@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -21,6 +22,10 @@ UNSUPPORTED: Final = (
 """What NVML answers if a card or a driver has no such thing, or tells only root of it."""
 
 
+_LOCK: Final = threading.Lock()
+"""Held while NVML is open: its Python binding counts those who have opened it in a way that threads disturb."""
+
+
 class NvmlError(Exception):
     """The driver does not tell what there is."""
 
@@ -34,7 +39,7 @@ def read_cards(complain: Callable[[str], object]) -> list[Card] | None:
         NvmlError: there is NVML, and it answers with an error.
     """
     try:
-        with _opened() as found:
+        with _LOCK, _opened() as found:
             return [_card(index, complain) for index in range(pynvml.nvmlDeviceGetCount())] if found else None
     except pynvml.NVMLError as error:
         raise NvmlError(f"NVML, the library of NVIDIA's driver: {error}") from error

@@ -22,7 +22,7 @@ from whatsnext_client.errors import (
     WorkerError,
 )
 from whatsnext_client.rest import Rest
-from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
+from whatsnext_core.converters import from_json, to_json, tolerant_converter
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError, WhatsNextError
 from whatsnext_core.model import Task
 from whatsnext_core.sync import SyncRequest, SyncResponse
@@ -185,7 +185,7 @@ class Exchange:
 
 def _make_converter() -> cattrs.Converter:
     """Return what reads answers. Most jobs of a batch are of one task, which is read once."""
-    converter = ignoring_extra_keys(SyncResponse)
+    converter = tolerant_converter()
     read = converter.get_structure_hook(Task)
     known: dict[tuple[Any, Any], Task] = {}
 
