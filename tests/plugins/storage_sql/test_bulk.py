@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exc
 
 from tests.plugins.storage_sql.spying import spying
-from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, delete_rows, insert_rows, update_rows
+from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, _types, delete_rows, insert_rows, update_rows
 from whatsnext_storage_sql.database import get_engine
-from whatsnext_storage_sql.tables import ATTEMPT, LEASE
+from whatsnext_storage_sql.errors import UniquenessError, translate
+from whatsnext_storage_sql.tables import ATTEMPT, LEASE, LOG_CHUNK
 
 COLUMNS = ("job_id", "fence", "status", "client_id", "allocation", "claimed_at", "exit_code", "cpu_seconds", "message")
 CHANGED = ("status", "client_id", "exit_code", "cpu_seconds", "message")
@@ -113,3 +114,17 @@ def test_postgresql_gets_one_statement_for_many_rows(connection: Connection) -> 
         delete_rows(connection, ATTEMPT, KEYS, [(place, 1) for place in range(ARRAYS_FROM)])
     assert [isinstance(parameters[0], str) for parameters in spy.parameters.values()] == [True, True, True]
     assert all("unnest" in statement for statement in spy.statements)
+
+
+@pytest.mark.parametrize("number", [1, ARRAYS_FROM, COPY_FROM])
+def test_row_that_is_there_already_is_told_the_same_however_many_come(connection: Connection, number: int) -> None:
+    rows = attempts(number)
+    insert_rows(connection, ATTEMPT, COLUMNS, rows)
+    with pytest.raises(exc.IntegrityError) as raised:
+        insert_rows(connection, ATTEMPT, COLUMNS, rows)
+    assert isinstance(translate(raised.value, "the database"), UniquenessError)
+
+
+def test_bytes_are_not_written_as_text() -> None:
+    with pytest.raises(TypeError, match="log_chunk"):
+        _types(LOG_CHUNK, ("data",))

@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, exc
 from sqlalchemy.dialects import postgresql
 
 from whatsnext_storage_sql.models.types import to_micros
@@ -39,10 +39,7 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     """Insert rows."""
     if _has_arrays(connection, rows):
         if len(rows) >= COPY_FROM:
-            cursor: Any = connection.connection.cursor()
-            with cursor, cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+            _copy(connection, f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", rows)
         else:
             types = _types(table, tuple(columns))
             connection.exec_driver_sql(_insert_all(table.name, tuple(columns), types), _arrays(types, rows))
@@ -71,6 +68,22 @@ def delete_rows(connection: Connection, table: Table, keys: Sequence[str], rows:
         connection.exec_driver_sql(_delete_all(table.name, tuple(keys), types), _arrays(types, rows))
     elif rows:
         connection.exec_driver_sql(_delete(table.name, tuple(keys), _mark(connection)), list(rows))
+
+
+def _copy(connection: Connection, statement: str, rows: Rows) -> None:
+    """Send rows by COPY, which goes past SQLAlchemy; what the driver raises becomes what SQLAlchemy would."""
+    cursor: Any = connection.connection.cursor()
+    dialect = connection.dialect
+    base = dialect.loaded_dbapi.Error
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except base as error:
+        broken = dialect.is_disconnect(error, connection.connection, cursor)
+        raise exc.DBAPIError.instance(
+            statement, None, error, base, connection_invalidated=broken, dialect=dialect
+        ) from error
 
 
 def _has_arrays(connection: Connection, rows: Rows) -> bool:
@@ -110,9 +123,12 @@ def _where(keys: tuple[str, ...], mark: str) -> str:
 
 @lru_cache(maxsize=512)
 def _types(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return PostgreSQL's names of the types of columns."""
+    """Return PostgreSQL's names of the types of columns, each of which can stand in an array as text."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # of SQLAlchemy
-    return tuple(table.c[column].type.compile(dialect) for column in columns)
+    names = tuple(table.c[column].type.compile(dialect) for column in columns)
+    if "BYTEA" in names:
+        raise TypeError(f"Bytes of {table.name} are written one row at a time.")
+    return names
 
 
 def _arrays(types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
