@@ -9,10 +9,10 @@ INPUTS := pyproject.toml .constraints.txt $(addsuffix /pyproject.toml,$(DISTRIBU
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos coverage lint format docs bench clean
+.PHONY: help install demo test acceptance chaos coverage lint format docs bench clean
 
 help:  ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## Make .venv with every distribution (editable) and the developers' tools
 
@@ -26,8 +26,11 @@ $(STAMP): $(INPUTS)
 demo: install  ## Run a real piece of machine learning through a server and a worker
 	$(BIN)/python docs/examples/demo/run.py
 
-test: install  ## Run all tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: install  ## Run the tests, but for those that take minutes
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/acceptance --ignore=tests/chaos
+
+acceptance: install  ## Run those, too: the demo, whole workflows, many workers, and what is killed meanwhile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/acceptance tests/chaos
 
 chaos: install  ## Kill servers, workers and databases 30 times during 5,000 jobs, on SQLite and on PostgreSQL
 	$(BIN)/python -m tests.chaos --database sqlite

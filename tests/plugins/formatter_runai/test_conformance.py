@@ -14,6 +14,7 @@ class TestRUNAIFormatter(FormatterConformance):
     """Every scenario that a formatter must pass."""
 
     reads_stdin: ClassVar[bool] = False
+    many: ClassVar[int] = 10  # each is several processes of the stand-in
     keeps_streams_apart: ClassVar[bool] = False
     sends_any_signal: ClassVar[bool] = False
     ends_detached: ClassVar[bool] = False  # the stand-in has no containers; a cluster ends all that is in one
