@@ -9,7 +9,7 @@ from tests.benchmarks.plan import Plan
 from tests.benchmarks.system import serving, until_completed, working
 from whatsnext.api.client import Job
 
-WORKERS = ("/sync", "/logs")
+WORKERS = ("/sync", "/logs/")
 """What only a worker asks for."""
 
 

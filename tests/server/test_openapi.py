@@ -49,7 +49,6 @@ DOCUMENTED = [
     "POST /jobs/{job_id}/retry",
     "GET /jobs/{job_id}/logs/{stream}",
     "PATCH /jobs/{job_id}/logs/{stream}",
-    "POST /logs",
     "GET /events",
     "GET /jobs/{job_id}/artifacts",
     "GET /jobs/{job_id}/artifacts/{name}",

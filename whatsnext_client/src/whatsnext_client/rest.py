@@ -12,7 +12,6 @@ from attrs import frozen
 from whatsnext_client import answers
 from whatsnext_client.errors import UnexpectedAnswerError
 from whatsnext_client.events import KINDS, read_event
-from whatsnext_client.pieces import LogPiece, Outcome, read_outcomes
 from whatsnext_client.transport import Parameters, Transport
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Event
@@ -210,16 +209,6 @@ class Rest:
         path, params = f"/jobs/{job_id}/logs/{stream}", {"fence": fence, "offset": offset}
         response = self.transport.send("PATCH", path, params=params, data=data, retry_for=retry_for)
         return int(response.json()["size"])
-
-    def append_logs(self, pieces: Sequence[LogPiece], *, retry_for: float | None = None) -> list[Outcome]:
-        """Append pieces of any logs in one request, and return what became of each; safe to repeat.
-
-        Raises:
-            NotFoundError: the server is too old to know of this.
-        """
-        body = {"pieces": [piece.document() for piece in pieces]}
-        answer = self.transport.post("/logs", body, idempotent=True, retry_for=retry_for)
-        return read_outcomes(self._document(answer), pieces)
 
     # -- artifacts -----------------------------------------------------------------------------------------------------
 

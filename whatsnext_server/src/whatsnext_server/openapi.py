@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_server import __version__
 from whatsnext_server.routing import PROBLEMS, accept_trailing_slash, problems
-from whatsnext_server.schemas import Batch, LogPieces, SyncBody
+from whatsnext_server.schemas import Batch, SyncBody
 from whatsnext_server.schemas.examples import EXAMPLES
 from whatsnext_server.security import is_open_path
 
@@ -82,9 +82,7 @@ class Application(FastAPI):
 
     def _complete(self, schema: dict[str, Any]) -> dict[str, Any]:
         template = "#/components/schemas/{model}"
-        _, bodies = models_json_schema(
-            [(Batch, "validation"), (LogPieces, "validation"), (SyncBody, "validation")], ref_template=template
-        )
+        _, bodies = models_json_schema([(Batch, "validation"), (SyncBody, "validation")], ref_template=template)
         components = schema.setdefault("components", {})
         known = components.setdefault("schemas", {})
         for name, body in bodies["$defs"].items():

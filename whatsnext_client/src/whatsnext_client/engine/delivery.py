@@ -79,13 +79,10 @@ class Delivery:
         """Send the output of an attempt from now on; ``fresh`` if the server cannot have any of it yet."""
         self._logs.follow(held, fresh=fresh)
 
-    def finish(self, held: Held, *, hurry: bool = True) -> None:
-        """Note that an attempt has ended; ``on_ready`` follows, at once if nothing is left to send.
-
-        Without ``hurry`` its output may wait a moment for that of others.
-        """
+    def finish(self, held: Held) -> None:
+        """Note that an attempt has ended; ``on_ready`` follows, at once if nothing is left to send."""
         awaited = self._awaited[held.key] = set(_What)
-        if self._logs.finish(held, hurry=hurry):
+        if self._logs.finish(held):
             awaited.discard(_What.OUTPUT)
         if held.end is not None and held.end.cause in NOTHING_OF:
             self._files.drop(held)

@@ -125,7 +125,7 @@ class Ledger:
                 held.since = now or time.monotonic()
                 if held.key in self.held and held.is_live:
                     self._untold[held.key] = held
-            if len(self._untold) == 1 or (self._reportable and not self.is_stocked):
+            if len(self._untold) == 1 or (self._reportable and not self._is_stocked):
                 self.sleepers.stir()
 
     def waits(self, held: Held, words: str) -> None:
@@ -149,7 +149,7 @@ class Ledger:
             if held.key in self.held and held.stage is Stage.ENDED:
                 held.stage, held.since = Stage.REPORTABLE, now
                 self._reportable[held.key] = held
-                if len(self._reportable) in {1, MOST_ENDS} or not self.is_stocked:
+                if len(self._reportable) in {1, MOST_ENDS} or not self._is_stocked:
                     self.sleepers.stir()
 
     def mute(self, held: Held) -> None:
@@ -284,11 +284,11 @@ class Ledger:
             return 0.0
         if not self._reportable:
             return None
-        stocked = self.is_stocked and len(self._reportable) < MOST_ENDS
+        stocked = self._is_stocked and len(self._reportable) < MOST_ENDS
         return next(iter(self._reportable.values())).since + (GATHER if stocked else 0.0)
 
     @property
-    def is_stocked(self) -> bool:
+    def _is_stocked(self) -> bool:
         """Whether there are jobs enough here for a while."""
         return len(self._waiting) > self.pace.stock // 2
 

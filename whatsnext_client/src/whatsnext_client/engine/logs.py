@@ -10,37 +10,62 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from attrs import define
 
 from whatsnext_client.backoff import Backoff
 from whatsnext_client.engine.records import STREAMS, Held
-from whatsnext_client.engine.streams import MOST_PIECES, Sender, Stream
+from whatsnext_client.errors import OffsetError, ServerUnreachableError
 from whatsnext_client.rest import Rest
-from whatsnext_core.errors import WhatsNextError
+from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError, WhatsNextError
 
 _log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the files of running jobs."""
-GATHER: Final = 0.15
-"""Seconds that the output of attempts that ended is gathered for, if there is no hurry."""
+CHUNK: Final = 512 * 1024
+"""Bytes in one request."""
+TURN: Final = 4
+"""Chunks of one stream before the others have their turn."""
 BACKLOG: Final = 64 * 2**20
 """Bytes that a stream may be behind; of more, some are left out."""
 END_WAITS: Final = 5.0
 """Seconds that the report of an end waits for the output before it."""
 
 
-@define
-class _Ending:
-    """An attempt that has ended, and whose output is not complete at the server."""
+@define(eq=False)
+class _Stream:
+    """One stream of one attempt."""
 
     held: Held
-    due: float
-    """From when on the rest of its output is sent, by the monotonic clock."""
-    deadline: float
-    """Until when its end waits for that."""
+    name: str
+    path: Path
+    offset: int | None
+    """Bytes that the server has; None if that is to be asked."""
+    done: bool = False
+
+    def size(self) -> int:
+        """Return the bytes in the file; 0 if there is none."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    def read(self) -> bytes:
+        """Return the next bytes that the server lacks; none while it is unknown what it has."""
+        if self.offset is None:
+            return b""
+        with self.path.open("rb") as file:
+            file.seek(self.offset + self.held.skipped.get(self.name, 0))
+            return file.read(CHUNK)
+
+    def behind(self) -> int:
+        """Return the bytes that the server lacks; at least 1 if that is unknown."""
+        if self.offset is None:
+            return 1
+        return self.size() - self.offset - self.held.skipped.get(self.name, 0)
 
 
 class LogUploader:
@@ -63,16 +88,16 @@ class LogUploader:
         on_done: Callable[[Held], None],
         backlog: int = BACKLOG,
     ) -> None:
-        self._sender = Sender(rest, on_skip=on_skip, backlog=backlog)
+        self._backlog = backlog
+        self._rest = rest
+        self._on_skip = on_skip
         self._on_sent = on_sent
         self._on_done = on_done
-        self._streams: dict[str, list[Stream]] = {}
-        self._ending: dict[str, _Ending] = {}
+        self._streams: dict[str, list[_Stream]] = {}
+        self._ending: dict[str, tuple[Held, float]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._asleep = False
-        self._look_at = 0.0
-        """When the thread looks at the files next, by the monotonic clock, unless it is woken."""
         self._thread = threading.Thread(target=self._run, name="whatsnext-logs", daemon=True)
 
     def start(self) -> None:
@@ -82,30 +107,25 @@ class LogUploader:
     def follow(self, held: Held, *, fresh: bool) -> None:
         """Send the output of an attempt from now on; ``fresh`` if the server cannot have any of it yet."""
         held.logs_done = False
-        streams = [Stream(held, name, held.logs[name], 0 if fresh else None) for name in STREAMS if name in held.logs]
+        streams = [_Stream(held, name, held.logs[name], 0 if fresh else None) for name in STREAMS if name in held.logs]
         with self._changed:
             self._streams[held.key] = streams
             if self._asleep:  # else it looks soon enough: to be woken takes longer than a short job does
                 self._changed.notify()
 
-    def finish(self, held: Held, *, hurry: bool = True) -> bool:
+    def finish(self, held: Held) -> bool:
         """Note that an attempt has ended, and return whether its output is complete at the server right now.
 
-        If it is not, ``on_sent`` and ``on_done`` follow. Without ``hurry`` the output may wait for that of others that
-        end within a moment, so that they share a request.
+        If it is not, ``on_sent`` and ``on_done`` follow.
         """
         with self._changed:
-            if all(stream.is_complete for stream in self._streams.get(held.key, ())):
+            streams = self._streams.get(held.key, ())
+            if all(stream.done or stream.behind() <= 0 for stream in streams):
                 self._streams.pop(held.key, None)
                 held.logs_done = True
                 return True
-            now = time.monotonic()
-            hurry = hurry or len(self._ending) + 1 >= MOST_PIECES
-            due = now if hurry else now + GATHER
-            self._ending[held.key] = _Ending(held, due, now + END_WAITS)
-            if due < self._look_at:
-                self._look_at = due
-                self._changed.notify()
+            self._ending[held.key] = (held, time.monotonic() + END_WAITS)
+            self._changed.notify()
         return False
 
     def drop(self, held: Held) -> None:
@@ -130,9 +150,23 @@ class LogUploader:
 
     def _run(self) -> None:
         backoff = Backoff(float("inf"))
-        while (streams := self._await_turn()) is not None:
+        turns: list[_Stream] = []
+        while True:
+            with self._changed:
+                self._asleep = not (turns or self._streams or self._ending or self._closed)
+                if self._asleep:
+                    self._changed.wait()
+                    self._asleep = False
+                if not self._closed and not self._ending:
+                    self._changed.wait(LOOK_EVERY)
+                if self._closed:
+                    return
+                ending = set(self._ending)
+                turns = [stream for key in sorted(self._streams, key=lambda key: key not in ending)
+                         for stream in self._streams[key]]  # fmt: skip
             try:
-                self._sender.send(streams)
+                for stream in turns:
+                    self._send(stream)
             except WhatsNextError as error:
                 _log.debug("Output could not be sent: %s", error)
                 self._conclude()
@@ -143,38 +177,50 @@ class LogUploader:
                 backoff = Backoff(float("inf"))
                 self._conclude()
 
-    def _await_turn(self) -> list[Stream] | None:
-        """Return all streams, those of ended attempts first, when it is time to look at them; None at the end."""
-        with self._changed:
-            self._asleep = not (self._streams or self._ending or self._closed)
-            if self._asleep:
-                self._look_at = float("inf")
-                self._changed.wait()
-                self._asleep = False
-            self._look_at = time.monotonic() + LOOK_EVERY
-            for ending in self._ending.values():
-                self._look_at = min(self._look_at, ending.due)
-            while not self._closed and (pause := self._look_at - time.monotonic()) > 0:
-                self._changed.wait(pause)
-            self._look_at = float("-inf")
-            if self._closed:
-                return None
-            keys = sorted(self._streams, key=lambda key: key not in self._ending)
-            return [stream for key in keys for stream in self._streams[key]]
+    def _send(self, stream: _Stream) -> None:
+        """Send some of what the server lacks of a stream."""
+        held = stream.held
+        for _ in range(TURN):
+            behind = stream.behind()
+            if stream.done or behind <= 0 or held.logs_done:
+                return
+            skip = behind - self._backlog // 8 if stream.offset is not None and behind > self._backlog else 0
+            try:
+                data = b"\n[whatsnext: %d bytes were left out here]\n" % skip if skip else stream.read()
+                offset = stream.offset or 0
+                size = self._rest.append_log(
+                    held.job_id, stream.name, data, fence=held.fence, offset=offset, retry_for=0
+                )
+                stream.done = bool(data) and size <= offset
+                stream.offset = size
+            except OffsetError as error:
+                stream.done = error.size == stream.offset
+                stream.offset = error.size
+            except (NotFoundError, ConflictError, InvalidError, OSError) as error:
+                if isinstance(error, ServerUnreachableError):
+                    raise
+                _log.info("No more output of %s is sent: %s", held, error)
+                stream.done = True
+            else:
+                if skip:
+                    before = held.skipped.get(stream.name, 0)
+                    held.skipped = {**held.skipped, stream.name: before + skip - len(data)}
+                    self._on_skip(held)
 
     def _conclude(self) -> None:
         """Tell of the attempts that ended and whose output is complete, or has waited long enough."""
         sent, done = [], []
         with self._changed:
-            for key, ending in list(self._ending.items()):
-                if all(stream.is_complete for stream in self._streams.get(key, ())):
+            for key, (held, deadline) in list(self._ending.items()):
+                complete = all(stream.done or stream.behind() <= 0 for stream in self._streams.get(key, ()))
+                if complete:
                     self._streams.pop(key, None)
                     del self._ending[key]
-                    ending.held.logs_done = True
-                    done.append(ending.held)
-                elif time.monotonic() > ending.deadline:
-                    ending.deadline = float("inf")
-                    sent.append(ending.held)
+                    held.logs_done = True
+                    done.append(held)
+                elif time.monotonic() > deadline:
+                    self._ending[key] = (held, float("inf"))
+                    sent.append(held)
         for held in sent:
             self._on_sent(held)
         for held in done:

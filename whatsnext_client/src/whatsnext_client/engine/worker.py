@@ -361,7 +361,7 @@ class Worker:
         self._ledger.ended(held, end, time.monotonic())
         if held.handle is not None:
             self._runner.remember(held)
-        self._delivery.finish(held, hurry=not self._ledger.is_stocked)
+        self._delivery.finish(held)
 
     def _settle(self, held: Held) -> None:
         """Forget an attempt whose end the server has taken in, as soon as it has all that it left, too."""

@@ -13,19 +13,16 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import AttemptRef, limits
 from whatsnext_core.storage import LogPart, Reader, Writer
 from whatsnext_server.answers import Answer
-from whatsnext_server.pieces import append_pieces, read_pieces
 from whatsnext_server.routers.parameters import JobId
-from whatsnext_server.routing import check_content_type, json_body, new_router, problems
-from whatsnext_server.schemas import LogOutcomes, LogProblem
-from whatsnext_server.schemas.examples import EXAMPLES
+from whatsnext_server.routing import new_router, problems
+from whatsnext_server.schemas import LogProblem
 from whatsnext_server.services import services_of
 
 router = new_router("logs")
 
 MOST = 4 * 2**20
 """Bytes of a log in one answer, at most."""
-LARGE = 64 * 1024
-"""Bytes of a request with pieces from which on it is read apart from the event loop."""
+
 
 BEYOND = {"detail": "Bytes for stdout of attempt 1 of job 2 were sent for offset 10, but there are 5.", "size": 5}
 
@@ -54,10 +51,6 @@ _SIZE: dict[str, Any] = {
             "example": {"size": 4096},
         }
     },
-}
-_MISFIT: dict[str, Any] = {
-    "description": "The body does not fit its schema.",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}},
 }
 _HEADERS: dict[str, Any] = {
     "X-Log-Size": {"description": "Bytes of the whole stream so far.", "schema": {"type": "integer"}},
@@ -101,26 +94,6 @@ async def append_log(request: Request, job_id: JobId, stream: OfStream, fence: F
         return writer.append_log(ref, stream.value, offset, data, head=head, tail=tail, now=now)
 
     return Answer({"size": await services.write(command)})
-
-
-@router.post(
-    "/logs",
-    response_model=LogOutcomes,
-    responses={**problems(400, 413), 422: _MISFIT},
-    openapi_extra=json_body("LogPieces", EXAMPLES["LogPieces"]),
-    summary="Append to many logs",
-)
-async def append_logs(request: Request) -> Response:
-    """Append pieces of the output of any attempts, and tell of each what became of it.
-
-    Each counts as if it were sent by itself: it is safe to repeat, and a wrong one hurts no other. Meant for small
-    pieces; a large one is better sent as it is to `/jobs/{job_id}/logs/{stream}`. Up to 100 pieces or 1 MiB are one
-    transaction. If the whole request is refused with 4xx, nothing was written; after 503 repeat all of it.
-    """
-    check_content_type(request)
-    services, body = services_of(request), await request.body()
-    pieces = await services.work(read_pieces, body) if len(body) > LARGE else read_pieces(body)
-    return Answer({"outcomes": await append_pieces(services, pieces)})
 
 
 @router.get(

@@ -20,7 +20,6 @@ from whatsnext_server.schemas.jobs import (
     NewJob,
     WhyDocument,
 )
-from whatsnext_server.schemas.logs import LogOutcome, LogOutcomes, LogPiece, LogPieces
 from whatsnext_server.schemas.projects import DemandDocument, NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
 from whatsnext_server.schemas.tasks import NewTask, Retry, TaskDocument, TaskUpdate
 
@@ -45,10 +44,6 @@ __all__ = [
     "JobData",
     "JobDocument",
     "JobUpdate",
-    "LogOutcome",
-    "LogOutcomes",
-    "LogPiece",
-    "LogPieces",
     "LogProblem",
     "Message",
     "NewJob",

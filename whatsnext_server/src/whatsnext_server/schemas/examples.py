@@ -183,22 +183,6 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "Job": to_json(_JOB),
     "JobData": {"data": to_json(_JOB)},
     "JobUpdate": {"priority": 5},
-    "LogOutcomes": {
-        "outcomes": [
-            {"status": 200, "size": 6, "detail": ""},
-            {
-                "status": 409,
-                "size": 5,
-                "detail": "Bytes for stderr of attempt 1 of job 18 were sent for offset 10, but there are 5; ...",
-            },
-        ]
-    },
-    "LogPieces": {
-        "pieces": [
-            {"job_id": 17, "fence": 1, "stream": "stdout", "offset": 0, "data": "aGVsbG8K"},
-            {"job_id": 18, "fence": 1, "stream": "stderr", "offset": 10, "data": "d29ybGQK"},
-        ]
-    },
     "Message": {"message": "OK"},
     "NewJob": {
         "name": "train-1",
