@@ -143,5 +143,5 @@ def test_the_program_leaves_its_pilots_and_ends_them_when_asked_to(
     assert api.status(job) == "RUNNING"
     stopped = run("--once", "--max-pilots", "0", "--stop-pilots")
     assert "Stopped 1 pilots." in stopped.stderr, stopped.stderr
-    assert slurm.run("squeue", "--noheader").stdout == ""
+    wait_until(lambda: slurm.run("squeue", "--noheader").stdout == "", 60, "the pilot has left the cluster")
     assert api.status(job) == "PENDING"

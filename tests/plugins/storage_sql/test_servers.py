@@ -247,14 +247,21 @@ def test_dead_rows_that_an_old_snapshot_keeps_are_not_searched(migrated_postgres
         old.execute("SELECT count(*) FROM ready")
         for _ in range(29):
             claim(storage, "s", limit=100)
-        with spying() as spy:
-            claim(storage, "s", limit=10)
-        (head,) = [statement for statement in spy.statements if "LATERAL" in statement]
-        with psycopg.connect(migrated_postgresql_url) as looking:
-            plan = looking.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {head}", spy.parameters[head]).fetchone()
+        # Now and then a claim searches from the beginning all the same, lest it miss what another server brought back.
+        looked_at = [blocks_of_a_claim(storage, migrated_postgresql_url) for _ in range(4)]
         old.rollback()
+    assert min(looked_at) < 35
+
+
+def blocks_of_a_claim(storage: SQLStorage, url: str) -> int:
+    """How many blocks a claim looks at for the heads of the lines; 56 if it goes through 2,900 dead rows."""
+    with spying() as spy:
+        claim(storage, "s", limit=10)
+    (head,) = [statement for statement in spy.statements if "LATERAL" in statement]
+    with psycopg.connect(url) as looking:
+        plan = looking.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {head}", spy.parameters[head]).fetchone()
     assert plan is not None
-    assert plan[0][0]["Plan"]["Shared Hit Blocks"] < 35
+    return int(plan[0][0]["Plan"]["Shared Hit Blocks"])
 
 
 def cut_connections(url: str) -> None:
