@@ -154,3 +154,9 @@ def test_numbers_that_python_refuses_to_write_are_refused_in_words() -> None:
     ):
         with pytest.raises(InvalidError, match="<int too long to write>"):
             check()
+
+
+def test_the_value_that_is_wrong_is_found_among_those_that_are_right() -> None:
+    right = {"whole": -(2**63), "broken": 1.5, "text": "ß", "none": None, "list": [True]}
+    with pytest.raises(InvalidError, match="contain nan"):
+        limits.dump_parameters({**right, "wrong": math.nan}, "parameters of job 'x'")
