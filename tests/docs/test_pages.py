@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.components.requirements import required_components
 from tests.docs.runner import DATABASE, PageRun, pages, read_page, runs
 from tests.docs.syntax import check_syntax
 
@@ -23,7 +24,9 @@ def has_programs(page: Path) -> bool:
 
 def run_page(page: Path, folder: Path, database: str | None = None) -> None:
     if not has_programs(page):
-        pytest.skip(f"{page} needs curl, which is not installed")
+        # Whoever requires components wants no page left out in silence.
+        end = pytest.fail if required_components() else pytest.skip
+        end(f"{page} needs curl, which is not installed")
     with PageRun(folder, database) as run:
         for snippet in read_page(page):
             run.run(snippet)

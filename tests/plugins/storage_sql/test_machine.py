@@ -14,8 +14,8 @@ from whatsnext_core.storage import Storage
 from whatsnext_core.testing.machine import check_against_model
 from whatsnext_storage_sql.storage import open_storage
 
-FEW = hypothesis.settings(max_examples=12, stateful_step_count=40, deadline=None, derandomize=True, database=None)
-FEWER = hypothesis.settings(FEW, max_examples=8)
+FEW = hypothesis.settings(max_examples=20, stateful_step_count=40, deadline=None, derandomize=True, database=None)
+FEWER = hypothesis.settings(FEW, max_examples=12)
 MANY = hypothesis.settings(FEW, max_examples=500, derandomize=False, print_blob=True)
 
 
