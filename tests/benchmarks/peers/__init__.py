@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+
+from attrs import evolve, frozen
 
 from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
@@ -35,7 +38,7 @@ def measure_procrastinate(plan: Plan) -> list[Figure]:
         aim=50,
     )
     if find_spec("procrastinate") is None:
-        return [_missing(figure, "procrastinate")]
+        return [evolve(figure, detail="procrastinate is not installed; `make bench` installs it")]
     jobs, theirs_jobs = plan.size(20_000, 5_000), plan.size(2_000, 400)
     ours, theirs = [], []
     with postgresql() as database, serving(database.url(database.create_database())) as (server, _):
@@ -52,23 +55,43 @@ def measure_procrastinate(plan: Plan) -> list[Figure]:
     return [_with(figure, ours, theirs)]
 
 
+@frozen
+class _Peer:
+    """Another queue that runs programs."""
+
+    name: str
+    keeps: str
+    """What it keeps on the disk, as the title says it."""
+    jobs: tuple[int, int]
+    """Its jobs in a full round and in a quick one."""
+    module: str
+    program: str | None = None
+    """A program that it needs beside its Python module."""
+
+    @property
+    def lacks(self) -> str:
+        """What is not installed; empty if nothing is."""
+        if find_spec(self.module) is None:
+            return f"{self.module} is not installed; `make bench` installs it"
+        if self.program is not None and shutil.which(self.program) is None:
+            return f"the program {self.program} is not installed"
+        return ""
+
+
+PEERS = (
+    _Peer("hyperqueue", "which keeps nothing on disk", (4_000, 1_500), "hyperqueue"),
+    _Peer("dask", "which keeps nothing on disk", (4_000, 1_500), "distributed"),
+    _Peer("huey", "two worker processes, SQLite FULL too", (1_000, 200), "huey"),
+    _Peer("rq", "two workers, Redis with appendfsync always", (400, 100), "rq", "redis-server"),
+)
+
+
 def measure_engines(plan: Plan) -> list[Figure]:
-    """`true` jobs by two CPUs: ours over HyperQueue, and over Dask."""
+    """`true` jobs by two CPUs: ours over others that run programs."""
     jobs = plan.size(4_000, 1_500)
-    wanted = {"hyperqueue": "hyperqueue", "dask": "distributed"}
-    figures = [
-        Figure(
-            number=11,
-            name=name,
-            title=f"`true` jobs/s with 2 CPUs, SQLite FULL / {name}, which keeps nothing on disk",
-            must=1.5,
-            aim=3.4,
-        )
-        for name in wanted
-    ]
-    there = [figure for figure in figures if find_spec(wanted[figure.name]) is not None]
+    there = [peer for peer in PEERS if not peer.lacks]
     ours: list[float] = []
-    theirs: dict[str, list[float]] = {figure.name: [] for figure in there}
+    theirs: dict[str, list[float]] = {peer.name: [] for peer in PEERS}
     with serving() as (server, folder):
         project = server.append_project("peers")
         project.create_task("true", command_template="true")
@@ -77,12 +100,15 @@ def measure_engines(plan: Plan) -> list[Figure]:
             until_completed(project, 200)
             for number in range(1, plan.rounds + 1 if there else 1):
                 ours.append(_true_jobs(project, jobs, 200 + number * jobs))
-                for name, found in theirs.items():
-                    found.append(jobs / _run(f"{name}_jobs", jobs))
-    return [
-        _with(figure, ours, theirs[figure.name]) if figure in there else _missing(figure, wanted[figure.name])
-        for figure in figures
-    ]
+                for peer in there:
+                    count = plan.size(*peer.jobs)
+                    theirs[peer.name].append(count / _run(f"{peer.name}_jobs", count))
+    figures = []
+    for peer in PEERS:
+        title = f"`true` jobs/s with 2 CPUs, SQLite FULL / {peer.name}, {peer.keeps}"
+        figure = Figure(number=11, name=peer.name, title=title, must=1.5, aim=3.4, detail=peer.lacks)
+        figures.append(figure if peer.lacks else _with(figure, ours, theirs[peer.name]))
+    return figures
 
 
 def _true_jobs(project: Project, jobs: int, until: int) -> float:
@@ -101,23 +127,4 @@ def _run(script: str, *arguments: object) -> float:
 
 def _with(figure: Figure, ours: list[float], theirs: list[float]) -> Figure:
     detail = f"{max(ours):.0f} jobs/s, {figure.name} {max(theirs):.0f} jobs/s"
-    return Figure(
-        number=figure.number,
-        name=figure.name,
-        title=figure.title,
-        must=figure.must,
-        aim=figure.aim,
-        ratios=ratios(ours, theirs),
-        detail=detail,
-    )
-
-
-def _missing(figure: Figure, module: str) -> Figure:
-    return Figure(
-        number=figure.number,
-        name=figure.name,
-        title=figure.title,
-        must=figure.must,
-        aim=figure.aim,
-        detail=f"{module} is not installed; `make bench` installs it",
-    )
+    return evolve(figure, ratios=ratios(ours, theirs), detail=detail)
