@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -125,18 +125,35 @@ class PostgreSQLServer:
             else:
                 return
 
-    def _start_on(self, port: int) -> None:
-        settings = {**COMMON, "port": str(port), **({} if self.durable else FORGETFUL)}
+    def start_recovering(self) -> None:
+        """Starts a server that was stopped, on the same port: it recovers, and admits nobody, until `recovered`."""
+        signal_file = self._data / "standby.signal"
+        signal_file.touch()
+        if self._owner:
+            os.chown(signal_file, self._owner.pw_uid, self._owner.pw_gid)
+        self.daemon = self._launch(self.port, {"hot_standby": "off"})
+
+    def recovered(self) -> None:
+        """Lets a server that recovers come to an end with it; it admits connections soon."""
+        argv = [str(self._bin / "pg_ctl"), "promote", "--no-wait", "--pgdata", str(self._data)]
+        uid, gid = (self._owner.pw_uid, self._owner.pw_gid) if self._owner else (None, None)
+        subprocess.run(argv, check=True, capture_output=True, cwd="/", user=uid, group=gid)
+
+    def _launch(self, port: int, more: Mapping[str, str]) -> Daemon:
+        settings = {**COMMON, "port": str(port), **({} if self.durable else FORGETFUL), **more}
         argv = [str(self._bin / "postgres"), "-D", str(self._data)]
         for key, value in settings.items():
             argv += ["-c", f"{key}={value}"]
-        self.daemon = daemon = Daemon(
+        return Daemon(
             argv,
             self.folder / "log",
             cwd=Path("/"),
             user=self._owner.pw_uid if self._owner else None,
             group=self._owner.pw_gid if self._owner else None,
         )
+
+    def _start_on(self, port: int) -> None:
+        self.daemon = daemon = self._launch(port, {})
         self.port = port
         deadline = time.monotonic() + START_TIMEOUT
         while not self._answers():

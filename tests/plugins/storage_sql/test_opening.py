@@ -11,9 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.pq import PGconn, Ping
 from sqlalchemy import Engine, event
 
 from tests.components import PostgreSQLServer
+from tests.components.postgresql import running_postgresql
+from tests.support import free_port, wait_until
 from whatsnext_core.errors import StorageError
 from whatsnext_core.model import JobSpec, TaskSpec
 from whatsnext_core.storage import JobQuery
@@ -224,3 +227,36 @@ def test_unreachable_server_says_so_without_the_password() -> None:
     with pytest.raises(StorageError, match=r"postgresql://me:\*\*\*@127\.0\.0\.1:1/q failed: .*refused") as caught:
         open_storage("postgresql://me:secret@127.0.0.1:1/q")
     assert "secret" not in str(caught.value)
+
+
+@contextmanager
+def recovering() -> Iterator[tuple[PostgreSQLServer, str]]:
+    """A PostgreSQL that admits nobody yet, and the address of a database in it with the tables."""
+    with running_postgresql() as server:
+        url = server.url(server.create_database())
+        upgrade_storage(url)
+        server.stop()
+        server.start_recovering()
+        wait_until(lambda: PGconn.ping(url.encode()) == Ping.REJECT, timeout=30, why="it recovers")
+        yield server, url
+
+
+def test_postgresql_that_recovers_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with recovering() as (server, url), ThreadPoolExecutor(1) as threads:
+        opening = threads.submit(open_storage, url)
+        wait_until(lambda: "admits nobody yet" in caplog.text, timeout=20, why="the storage waits")
+        assert not opening.done()
+        server.recovered()
+        opening.result(timeout=20).close()
+
+
+def test_postgresql_that_does_not_recover_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    with recovering() as (_, url), pytest.raises(StorageError, match="not accepting connections"):
+        open_storage(url, SQLConfig(recovery_timeout=0.5))
+    assert "waiting up to 0.5 s" in caplog.text
+
+
+def test_postgresql_that_is_not_there_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(StorageError, match="refused"):
+        open_storage(f"postgresql://postgres@127.0.0.1:{free_port()}/queue")
+    assert "waiting" not in caplog.text

@@ -18,6 +18,7 @@ from whatsnext_storage_sql.errors import translated
 from whatsnext_storage_sql.models.types import from_micros
 from whatsnext_storage_sql.reader import SQLReader
 from whatsnext_storage_sql.recall import Recall
+from whatsnext_storage_sql.recovery import await_recovery
 from whatsnext_storage_sql.schema import prepare, upgrade
 from whatsnext_storage_sql.transaction import Transaction
 from whatsnext_storage_sql.writer import SQLWriter
@@ -29,7 +30,7 @@ _ANY_PROJECT = text("SELECT id FROM project LIMIT 1")
 def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
     """Return the storage at a database URL; StorageError if it cannot be opened or its schema is another one."""
     config = config or SQLConfig()
-    engines = open_engines(parse_url(url), config)
+    engines = _engines(url, config)
     try:
         with translated(engines.place):
             prepare(engines, upgrade=config.upgrade)
@@ -41,12 +42,20 @@ def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
 
 def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
     """Bring the schema at a database URL up to date and return what was done, in a line."""
-    engines = open_engines(parse_url(url), config or SQLConfig())
+    engines = _engines(url, config or SQLConfig())
     try:
         with translated(engines.place):
             return upgrade(engines)
     finally:
         engines.close()
+
+
+def _engines(url: str, config: SQLConfig) -> Engines:
+    """Return the engines for a database that admits connections, as far as waiting helps."""
+    parts = parse_url(url)
+    engines = open_engines(parts, config)
+    await_recovery(parts, engines.place, config.recovery_timeout)
+    return engines
 
 
 def parse_url(url: str) -> URL:
