@@ -23,6 +23,7 @@ from tests.benchmarks import (
     overhead,
     peers,
     requests_per_job,
+    servers,
     snapshot,
     submit,
     unbatched,
@@ -33,6 +34,7 @@ from tests.benchmarks.plan import Plan
 MODULES: Final[Mapping[str, Callable[[Plan], list[Figure]]]] = {
     "overhead": overhead.measure,
     "durable": durable.measure,
+    "servers": servers.measure,
     "unbatched": unbatched.measure,
     "depth": depth.measure,
     "graph": graph.measure,
