@@ -58,6 +58,8 @@ def logic_in_init(source: str) -> list[str]:
                 ast.Assign(targets=[ast.Name(id="__all__" | "__version__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING"))
             ):
                 continue
+            case ast.Assign(targets=[ast.Name(id="__getattr__")], value=ast.Call(func=ast.Name(id="lazy_exports"))):
+                continue
             case ast.FunctionDef(name="__getattr__" | "__dir__"):
                 continue
             case _:

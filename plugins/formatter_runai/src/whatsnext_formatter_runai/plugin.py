@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import attrs
 
 from whatsnext_core.hookspecs import FormatterPlugin, hookimpl
-from whatsnext_formatter_runai.formatter import RUNAIFormatter
 from whatsnext_formatter_runai.options import RUNAIOptions
+
+if TYPE_CHECKING:
+    from whatsnext_formatter_runai.formatter import RUNAIFormatter
 
 
 def from_config(config: RUNAIOptions | None) -> RUNAIFormatter:
     """Return the formatter with the settings of ``[plugins.runai]``."""
+    from whatsnext_formatter_runai.formatter import RUNAIFormatter
+
     return RUNAIFormatter(**attrs.asdict(config or RUNAIOptions()))
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import attrs
 
 from whatsnext_core.hookspecs import FormatterPlugin, hookimpl
-from whatsnext_formatter_slurm.formatter import SlurmFormatter
 from whatsnext_formatter_slurm.options import SlurmOptions
+
+if TYPE_CHECKING:
+    from whatsnext_formatter_slurm.formatter import SlurmFormatter
 
 
 def from_config(config: SlurmOptions | None) -> SlurmFormatter:
     """Return the formatter with the settings of ``[plugins.slurm]``."""
+    from whatsnext_formatter_slurm.formatter import SlurmFormatter
+
     return SlurmFormatter(**attrs.asdict(config or SlurmOptions()))
 
 
