@@ -131,3 +131,17 @@ def test_help_imports_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     slow = {"requests", "rich", "cattrs", "attrs", "pluggy", "typed_settings", "urllib3", "psutil", "whatsnext_core"}
     assert slow & set(json.loads(done.stdout)) == set()
+
+
+def test_help_of_an_installed_plugins_commands_reads_no_settings() -> None:
+    code = (
+        "import json, sys\n"
+        "from click.testing import CliRunner\n"
+        "from whatsnext_client.cli import cli\n"
+        "done = CliRunner().invoke(cli, ['--help'])\n"
+        "assert (done.exit_code, 'autoscale' in done.output) == (0, True), done.output\n"
+        "print(json.dumps(sorted(name.partition('.')[0] for name in sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    slow = {"requests", "rich", "cattrs", "typed_settings", "urllib3", "psutil", "dotenv", "pydantic"}
+    assert slow & set(json.loads(done.stdout)) == set()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.core.settings.conftest import Place, Toy
 from whatsnext_core.errors import ConfigurationError
-from whatsnext_core.settings import find_config_files, load_settings
+from whatsnext_core.settings import find_config_files, is_mentioned, load_settings
 from whatsnext_core.settings.files import read_dotenv, read_toml, user_config_file
 
 USERS = ".config/whatsnext/whatsnext.toml"
@@ -111,3 +111,25 @@ def test_a_dotenv_file_is_read_as_it_stands(place: Place) -> None:
     place.write("project/.env", "# keys\nexport WHATSNEXT_HOST='a $HOME b'\nWHATSNEXT_LIMIT\nOTHER=1\n")
     settings = place.load(Toy)
     assert (settings.host, settings.limit) == ("a $HOME b", None)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("project/whatsnext.toml", "[client]\ndisabled_plugins = []\n", True),
+        (USERS, "[client]\ndisabled-plugins = 7\n", True),
+        ("project/.env", "export WHATSNEXT_DISABLED_PLUGINS=a\n", True),
+        ("project/whatsnext.toml", "client = 3\n# disabled_plugins\n[server]\ndisabled_plugins = []\n", False),
+        ("project/.env", "DISABLED_PLUGINS=a\n", False),
+    ],
+)
+def test_whether_a_setting_is_mentioned_is_known_without_reading_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, file: str, text: str, expected: bool
+) -> None:
+    place.write(file, text)
+    monkeypatch.chdir(place.folder)
+    for name, value in place.environ.items():
+        monkeypatch.setenv(name, value)
+    assert is_mentioned("disabled_plugins", "client") is expected
+    monkeypatch.setenv("WHATSNEXT_DISABLED_PLUGINS", "a,b")
+    assert is_mentioned("disabled_plugins", "client")

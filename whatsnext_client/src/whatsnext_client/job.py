@@ -14,11 +14,11 @@ from whatsnext_client.sending import SendingFile
 from whatsnext_client.task import Task
 from whatsnext_core.converters import from_json, ignoring_extra_keys
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError
-from whatsnext_core.explaining import Explanation
 from whatsnext_core.model import Attempt, Condition, JobSpec, JobStatus
 
 if TYPE_CHECKING:
     from whatsnext_client.resource import Resource
+    from whatsnext_core.explaining import Explanation
 
 Depends: TypeAlias = "Mapping[int, str] | Iterable[Job] | None"
 
@@ -26,7 +26,6 @@ ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCE
 """Statuses that a job leaves only if a person does something."""
 _LOG_PART: Final = 4 * 2**20
 _ATTEMPTS: Final = ignoring_extra_keys(Attempt)
-_EXPLANATION: Final = ignoring_extra_keys(Explanation)
 
 
 class Job(JobFacts):
@@ -190,8 +189,11 @@ class Job(JobFacts):
 
         The reasons come weightiest first; each has a ``code``, a ``text``, and an ``advice`` if something can be done.
         """
+        from whatsnext_core.explaining import Explanation
+
         rest, job_id = self._queued("explained")
-        return from_json(rest.why(job_id), Explanation, what=f"why of job {job_id}", converter=_EXPLANATION)
+        converter = ignoring_extra_keys(Explanation)
+        return from_json(rest.why(job_id), Explanation, what=f"why of job {job_id}", converter=converter)
 
     def artifacts(self) -> list[Artifact]:
         """Return the files that the job left, or people sent for it, by name."""

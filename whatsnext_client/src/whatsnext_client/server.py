@@ -7,9 +7,6 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.table import Table
-
 from whatsnext_client.address import Address, configured_address, parse_address
 from whatsnext_client.config import ClientSettings, load_client_settings
 from whatsnext_client.events import EventStream
@@ -71,6 +68,9 @@ class Server:
             skip: How many to leave out at the beginning.
             status: ``ACTIVE`` or ``ARCHIVED``.
         """
+        from rich.console import Console
+        from rich.table import Table
+
         table = Table(title=f"Projects on {self.address}")
         for heading in ("id", "name", "description", "status", "last updated"):
             table.add_column(heading, justify="right" if heading == "id" else "left", overflow="fold")

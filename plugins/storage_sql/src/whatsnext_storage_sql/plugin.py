@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from whatsnext_core.hookspecs import StorageBackend, hookimpl
-from whatsnext_core.storage import Storage
 from whatsnext_storage_sql.config import SQLConfig
+
+if TYPE_CHECKING:
+    from whatsnext_core.storage import Storage
 
 
 @hookimpl

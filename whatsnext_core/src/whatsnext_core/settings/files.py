@@ -10,14 +10,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
-from dotenv import dotenv_values
-
 from whatsnext_core.errors import ConfigurationError
 
 NAMES: Final = (".whatsnext", "whatsnext.toml")
 """Names of a config file, looked for in a folder and all folders above it."""
 CONFIG_VARIABLE: Final = "WHATSNEXT_CONFIG"
 """The environment variable that names a config file, like the option ``--config``."""
+PREFIX: Final = "WHATSNEXT_"
+"""How the environment variables of settings begin."""
 
 
 def find_config_files(
@@ -70,6 +70,29 @@ def find_dotenv(start: str | Path | None) -> Path | None:
     return next(iter(_nearest((".env",), start)), None)
 
 
+def is_mentioned(name: str, section: str, *, config: str | Path | None = None) -> bool:
+    """Return whether a config file, ``.env`` or the environment says anything of a setting.
+
+    It is for programs that answer at once, and need nothing of what reads settings while the default holds.
+
+    Args:
+        name: The setting.
+        section: The table of the config files that it stands in.
+        config: As in ``find_config_files``.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    variable = PREFIX + name.upper()
+    if os.environ.get(variable):
+        return True
+    tables = (read_toml(path).get(section) for path in find_config_files(config))
+    if any(name in (key.replace("-", "_") for key in table) for table in tables if isinstance(table, Mapping)):
+        return True
+    dotenv = find_dotenv(None)
+    return dotenv is not None and variable in _read(dotenv)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the contents of a TOML file; ConfigurationError if it cannot be read."""
     try:
@@ -80,6 +103,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file, as they stand there; ConfigurationError if it cannot be read."""
+    from dotenv import dotenv_values
+
     values = dotenv_values(stream=StringIO(_read(path)), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from typed_settings.dict_utils import set_path
 from typed_settings.types import LoadedSettings, LoaderMeta, OptionInfo, OptionList
 
 from whatsnext_core.errors import ConfigurationError
 from whatsnext_core.settings.conversion import convert, make_settings_converter, parse_text
-
-PREFIX: Final = "WHATSNEXT_"
+from whatsnext_core.settings.files import PREFIX
 
 
 class FileSource:

@@ -58,7 +58,11 @@ class Session:
 
     @property
     def disabled_plugins(self) -> tuple[str, ...]:
-        """The plugins that the settings disable."""
+        """The plugins that the settings disable; help asks for them, so settings that name none are not read."""
+        from whatsnext_core.settings import is_mentioned
+
+        if not is_mentioned("disabled_plugins", "client", config=self.config):
+            return ()
         return self.settings.disabled_plugins
 
     @cached_property
