@@ -129,6 +129,7 @@ REFUSED: list[tuple[Any, type, str]] = [
     ({"session_id": "s", "running": [{"job_id": 1}]}, SyncRequest, r"body.running\[0\].fence lacks the key"),
     ({"session_id": "s", "free": {"labels": [1]}}, SyncRequest, r"body.free.labels\[0\]: 1 is no string"),
     ({"labels": "abc"}, Capacity, "body.labels: 'abc' is no list"),
+    ({"name": "a", "task_id": 1, "parameters": ["x"]}, JobSpec, r"body.parameters: \['x'\] is no object"),
     ({"name": "a", "task_id": 1, "depends": [1]}, JobSpec, "no object with numbers as keys"),
     ({"name": "a", "task_id": 1, "depends": {"x": "success"}}, JobSpec, "'x' is no whole number"),
     ({"name": "a", "task_id": 1, "depends": {"1": "never"}}, JobSpec, "'never' is not a dep"),

@@ -132,6 +132,7 @@ def test_podman_knows_gpus_by_names_of_its_own(gpus: int | str | None, expected:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        ({"env": ["A=1"]}, r"options for docker of task 'scenario'\.env: \['A=1'\] is no object"),
         ({"imgae": "x"}, r"options for docker of task 'scenario'.*'imgae'.*known are"),
         ({"memory": 5}, "memory.*5"),
         ({"runtime": "podman"}, "'runtime', which is one for all jobs of a worker"),

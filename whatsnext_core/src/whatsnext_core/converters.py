@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 from cattrs.strategies import configure_union_passthrough
 
 from whatsnext_core.errors import InvalidError, TooLargeError, WhatsNextError
@@ -52,6 +52,7 @@ def make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(float, _write_float)
     converter.register_unstructure_hook_factory(_is_set, lambda kind: functools.partial(_write_set, converter, kind))
     converter.register_unstructure_hook_factory(_has_int_keys, lambda kind: _write_mapping(converter, kind))
+    converter.register_structure_hook_factory(_is_mapping, lambda kind: _read_object(converter, kind))
     converter.register_structure_hook_factory(_has_int_keys, lambda kind: _read_mapping(converter, kind))
     converter.register_structure_hook_factory(_is_list, lambda kind: _read_list(converter, kind))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _only_from_object(converter, kind))
@@ -207,9 +208,24 @@ def _read_list(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], A
     return structure
 
 
-def _has_int_keys(kind: Any) -> bool:
+def _is_mapping(kind: Any) -> bool:
     origin = get_origin(kind)
-    return isinstance(origin, type) and issubclass(origin, Mapping) and get_args(kind)[0] is int
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _read_object(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    read = mapping_structure_factory(kind, converter, dict)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{shorten(value)} is no object")
+        return read(value, kind)
+
+    return structure
+
+
+def _has_int_keys(kind: Any) -> bool:
+    return _is_mapping(kind) and get_args(kind)[0] is int
 
 
 def _write_mapping(converter: cattrs.Converter, kind: Any) -> Callable[[Mapping[int, Any]], dict[str, Any]]:
