@@ -1,5 +1,7 @@
 """What the jobs that could start now need."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.server.serving import Api
 
 
@@ -25,3 +27,15 @@ def test_demand_of_nobody_is_not_found(api: Api) -> None:
     assert api.http.get("/demand?project_id=999999").json() == {"detail": "Project with id 999999 not found."}
     for wrong in ("project_id=0", "depth=0", "depth=1001", "depth=x"):
         assert api.http.get(f"/demand?{wrong}").status_code == 422
+
+
+def test_demand_is_held_until_a_job_could_start(api: Api) -> None:
+    project_id = api.project()
+    task = api.task(project_id, "small")
+    assert api.call("GET", f"/demand?project_id={project_id}&wait=0.1") == []
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(api.call, "GET", f"/demand?project_id={project_id}&wait=60")
+        api.job(project_id, task, "late")
+        assert [each["jobs"] for each in held.result(30)] == [1]
+    for wrong in ("-1", "61", "x"):
+        assert api.http.get(f"/demand?wait={wrong}").status_code == 422

@@ -31,6 +31,26 @@ def test_a_slurm_that_does_not_answer_is_asked_again(
     assert said == [f"Nothing is done now: {words}"]
 
 
+def test_jobs_that_come_are_told_at_once(
+    api: Api, make_scaler: MakeScaler, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim(tmp_path, monkeypatch, "squeue", f"touch {tmp_path}/looked")
+    shim(tmp_path, monkeypatch, "sbatch", "echo 17")
+    stopped = threading.Event()
+    thread = threading.Thread(target=make_scaler(interval=600).run, args=(stopped,))
+    thread.start()
+    try:
+        wait_until((tmp_path / "looked").exists, 30)
+        project_id = api.project()
+        api.job(project_id, api.task(project_id, "work"), "job")
+        wait_until(lambda: bool(said), 30)
+    finally:
+        stopped.set()
+        thread.join(30)
+    assert "as job 17 of Slurm" in said[0]
+    assert not thread.is_alive()
+
+
 def test_a_slurm_that_hangs_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm, "TIMEOUT", 0.2)
     shim(tmp_path, monkeypatch, "scancel", "exec sleep 60")

@@ -60,6 +60,7 @@ def test_pilots_run_what_waits_and_leave(
         (attempt,) = api.call("GET", f"/jobs/{job}/attempts")
         assert api.http.get(f"/jobs/{job}/logs/stdout").text.strip() == submitted[attempt["client_id"]]
     assert {each.state for each in pilots_of(heir)} == {PilotState.ENDED}
+    assert api.call("GET", "/clients/?active_only=false") == []
     assert not list(tmp_path.glob("*.out"))
     assert [line for line in said if line.endswith("has left.")]
 

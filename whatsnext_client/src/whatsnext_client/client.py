@@ -156,6 +156,16 @@ class Client:
             }
         )
 
+    def unregister(self) -> None:
+        """Let the server forget it, as one that does not come back; what it still holds returns to the queue.
+
+        The history of the jobs keeps its attempts. A server that is away is not waited for.
+        """
+        try:
+            self._rest.delete_client(self.id, retry_for=0.0)
+        except WhatsNextError as error:
+            _log.warning("The server was not told to forget client %s: %s", self.id, error)
+
     # -- working -------------------------------------------------------------------------------------------------------
 
     def work(

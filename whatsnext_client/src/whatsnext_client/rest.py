@@ -86,9 +86,12 @@ class Rest:
         """Return how many jobs of the project there are in each status."""
         return self._document(self.transport.get(f"/projects/{project_id}/counts"))
 
-    def demand(self, project_id: int | None = None) -> list[Document]:
-        """Return what the jobs that could start now need, one document for all that need the same."""
-        return self._list("/demand", {"project_id": project_id})
+    def demand(self, project_id: int | None = None, *, wait: float = 0.0) -> list[Document]:
+        """Return what the jobs that could start now need, one document for all that need the same.
+
+        While there are none, the server holds the request for up to ``wait`` seconds.
+        """
+        return self._list("/demand", {"project_id": project_id, "wait": wait or None})
 
     def fetch_job(self, project_id: int, *, cpu: int, accelerators: int, client_id: str | None = None) -> Document:
         """Claim the next job that fits: ``{"job": ... or None, "num_pending": n}``."""
@@ -295,6 +298,10 @@ class Rest:
     def update_client(self, client_id: str, changes: Mapping[str, Any]) -> Document:
         """Change fields of a client; ``draining`` asks it to finish what it runs and take no more."""
         return self._document(self.transport.put(f"/clients/{_quoted(client_id)}", changes))
+
+    def delete_client(self, client_id: str, *, retry_for: float | None = None) -> None:
+        """Delete a client; what it holds returns to the queue."""
+        self.transport.delete(f"/clients/{_quoted(client_id)}", retry_for=retry_for)
 
     def deactivate(self, client_id: str, *, retry_for: float | None = None) -> None:
         """Mark a client as one that takes no jobs."""

@@ -8,7 +8,8 @@ alike, and still reaches the only one that has the right device.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Final
 
@@ -95,6 +96,7 @@ class WaitingRoom:
         self._news: dict[int | None, tuple[int, int]] = {}
         self._number = 0
         self._probes = 0
+        self._onlookers: set[asyncio.Event] = set()
         self.closed = False
         """Whether the server goes down, so that nobody is held any more."""
 
@@ -116,6 +118,16 @@ class WaitingRoom:
             if seat.time_left is not None:
                 seconds[seat.client_id] = max(seat.time_left, seconds.get(seat.client_id, 0.0))
         return Wishes(projects=projects, seconds=seconds)
+
+    @contextmanager
+    def onlooker(self) -> Iterator[asyncio.Event]:
+        """Give an event that all news of jobs sets: for a request that takes none, and withholds none from others."""
+        event = asyncio.Event()
+        self._onlookers.add(event)
+        try:
+            yield event
+        finally:
+            self._onlookers.discard(event)
 
     def enter(self, seat: Seat) -> None:
         """Take a request in; an earlier one of the same session is answered now."""
@@ -139,7 +151,10 @@ class WaitingRoom:
 
     def jobs(self, project_id: int | None, count: int = ANY) -> None:
         """Tell that up to ``count`` jobs of a project may have become ready; None for any project."""
-        if count <= 0 or not self._seats:
+        if count <= 0:
+            return
+        self._tell_onlookers()
+        if not self._seats:
             return
         self._number += 1
         _, left = self._news.get(project_id, (0, 0))
@@ -172,8 +187,13 @@ class WaitingRoom:
     def close(self) -> None:
         """Answer all requests now, and hold no further one."""
         self.closed = True
+        self._tell_onlookers()
         for seat in list(self._seats):
             seat.wake(Wake.END)
+
+    def _tell_onlookers(self) -> None:
+        for event in self._onlookers:
+            event.set()
 
     def _pump(self) -> None:
         for project_id in list(self._news):

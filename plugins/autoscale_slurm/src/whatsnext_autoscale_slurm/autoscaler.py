@@ -26,6 +26,9 @@ STOP_WITHIN: Final = 60.0
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks whether they have."""
 
+HOLD: Final = 1.0
+"""Seconds for which the server is asked to tell of jobs that come; a signal that ends the program waits as long."""
+
 
 @frozen(kw_only=True)
 class Round:
@@ -64,11 +67,12 @@ class Autoscaler:
     def run(self, stopped: threading.Event) -> None:
         """Go on until that is set; a server or a Slurm that does not answer is asked again."""
         while not stopped.is_set():
+            idle = False
             try:
-                self.step()
+                idle = not self.step().snapshot.wants
             except (ConnectionError, WhatsNextError) as error:
                 self._say({f"Nothing is done now: {error}"})
-            stopped.wait(self._launch.settings.interval)
+            self._pause(stopped, until_jobs=idle)
 
     def step(self, *, act: bool = True) -> Round:
         """Look once, decide, and unless that is not wanted, do it.
@@ -125,6 +129,19 @@ class Autoscaler:
 
     def _live_jobs(self) -> list[str]:
         return [pilot.job for pilot in slurm.pilots(self._launch.name) if pilot.state.is_live]
+
+    def _pause(self, stopped: threading.Event, *, until_jobs: bool) -> None:
+        """Wait until the next look is due; if that is wanted, only until the server tells of jobs."""
+        due = time.monotonic() + self._launch.settings.interval
+        while until_jobs and not stopped.is_set() and (left := due - time.monotonic()) > 0:
+            asked, hold = time.monotonic(), min(left, HOLD)
+            try:
+                if self._api.demand(self._project_id, wait=hold):
+                    return
+            except (ConnectionError, WhatsNextError):
+                break
+            until_jobs = time.monotonic() - asked >= hold / 2  # one that goes down, or is older, holds no request
+        stopped.wait(max(0.0, due - time.monotonic()))
 
     def _wants(self) -> tuple[Want, ...]:
         found = self._api.demand(self._project_id)

@@ -80,7 +80,7 @@ class Launch:
         when = ["--idle", f"{settings.idle:g}", "--end-margin", f"{settings.margin:g}"]
         labels = [word for label in settings.labels for word in ("--label", label)]
         who = ["--id", pilot_id, "--name", pilot_id]
-        return [self.program, "worker", "--forever", *who, *self.target, *what, *when, *labels]
+        return [self.program, "worker", "--forever", "--transient", *who, *self.target, *what, *when, *labels]
 
     def _options(self, pilot_id: str, shape: Shape) -> list[str]:
         settings = self.settings

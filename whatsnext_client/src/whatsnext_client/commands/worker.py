@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="How long before its machine is taken away, as a batch allocation is, it ends what runs and leaves.",
 )
+@click.option("--transient", is_flag=True, help="It does not come back: at its end the server forgets it.")
 @click.option("--state-dir", metavar="DIR", type=click.Path(), help="Where it keeps what it needs after a restart.")
 @click.option("--verbose", "-v", is_flag=True, help="Tell more.")
 @common_options
@@ -65,6 +66,7 @@ def worker(
     idle: float | None,
     lifetime: float | None,
     end_margin: float,
+    transient: bool,
     verbose: bool,
     **given: Any,
 ) -> None:
@@ -96,6 +98,8 @@ def worker(
         count = client.work(
             run_forever=not once, idle_time=idle, lifetime=lifetime, ends_at=offer.ends_at, margin=end_margin
         )
+        if transient:
+            client.unregister()
     session.output.say(f"Executed {count:,} job{'' if count == 1 else 's'}.", {"id": client.id, "executed": count})
 
 
