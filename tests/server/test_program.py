@@ -41,9 +41,9 @@ def test_held_requests_are_answered_at_once_when_it_ends(tmp_path: Path) -> None
                 assert own.sync(client_id, want=1, wait=60, project_ids=[project_id])["assignments"] == []
                 return time.monotonic() - begun
 
-        waiting = [pool.submit(wait, each) for each in clients]
         heard = "/clients/{}".format
         registered = {each: running.api.call("GET", heard(each))["last_heartbeat"] for each in clients}
+        waiting = [pool.submit(wait, each) for each in clients]
         wait_until(
             lambda: all(running.api.call("GET", heard(each))["last_heartbeat"] > at for each, at in registered.items())
         )
