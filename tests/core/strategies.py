@@ -32,6 +32,7 @@ from whatsnext_core.model import (
     JobChanges,
     JobSpec,
     JobStatus,
+    LogPiece,
     Project,
     ProjectChanges,
     ProjectStatus,
@@ -42,6 +43,7 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.model.artifact import MAX_ARTIFACT
+from whatsnext_core.model.attempt import STREAMS
 from whatsnext_core.model.limits import MAX_CPU, MAX_ID, MAX_MEMORY, MAX_PRIORITY, MAX_SECONDS
 from whatsnext_core.model.task import SIGNALS
 from whatsnext_core.sync import MAX_WAIT, MAX_WANTED, Order, OrderKind, SyncRequest, SyncResponse
@@ -174,6 +176,14 @@ ends = st.builds(
     duration=st.none() | seconds,
     result=json_values,
 )
+pieces = st.builds(
+    LogPiece,
+    job_id=ids,
+    fence=ids,
+    stream=st.sampled_from(STREAMS),
+    offset=st.integers(0, MAX_ID),
+    data=st.binary(max_size=200),
+)
 outcomes = st.builds(
     EndOutcome,
     job_id=ids,
@@ -232,6 +242,7 @@ sync_requests = st.builds(
     released=st.lists(refs, max_size=2).map(tuple),
     adopted=st.lists(refs, max_size=2).map(tuple),
     ended=st.lists(ends, max_size=2).map(tuple),
+    output=st.lists(pieces, max_size=2).map(tuple),
 )
 sync_responses = st.builds(
     SyncResponse,
@@ -241,6 +252,7 @@ sync_responses = st.builds(
     num_pending=st.integers(0, 10),
     assignments=st.lists(assignments, max_size=2).map(tuple),
     outcomes=st.lists(outcomes, max_size=2).map(tuple),
+    output=st.lists(st.none() | st.integers(0, MAX_ID), max_size=2).map(tuple),
     orders=st.lists(
         st.builds(Order, kind=st.sampled_from(OrderKind), job_id=st.none() | ids, fence=st.none() | ids), max_size=2
     ).map(tuple),
@@ -330,6 +342,7 @@ EVERYTHING: dict[type, st.SearchStrategy[Any]] = {
     Job: jobs,
     JobChanges: job_changes,
     JobSpec: job_specs,
+    LogPiece: pieces,
     Project: projects,
     ProjectChanges: project_changes,
     Requirement: requirements,

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 
 from whatsnext_client.engine.ledger import IDLERS, MOST_ENDS, Ledger
 from whatsnext_client.engine.records import Held, Stage
@@ -16,6 +17,7 @@ from whatsnext_core.model import (
     Cause,
     Job,
     JobStatus,
+    LogPiece,
     Requirement,
     Share,
     Task,
@@ -223,6 +225,56 @@ def test_a_refused_end_is_sent_once_more_without_its_result_and_then_given_up(le
     assert again.ended[0].result is None
     assert ledger.refused(again) == (held,)
     assert ledger.is_clear
+
+
+def printed(held: Held, data: bytes = b"hello") -> tuple[LogPiece, ...]:
+    """The last of what an attempt has written."""
+    return (LogPiece(job_id=held.job_id, fence=held.fence, stream="stdout", offset=0, data=data),)
+
+
+def test_little_output_goes_with_the_end(ledger: Ledger) -> None:
+    one, other, silent = claim(ledger, *(assignment(number) for number in (1, 2, 3)))
+    one.output, other.output = printed(one), printed(other)
+    one.logs_done = other.logs_done = False
+    for held in (one, other, silent):
+        start(ledger, held)
+        finish(ledger, held)
+    request = ledger.compose_prompt()
+    assert request.output == (*one.output, *other.output)
+    settled = ledger.answered(request, evolve(response(), output=(5, 3)), time.monotonic()).settled
+    assert settled == (one, other, silent)
+    assert [held.logs_done for held in settled] == [True, False, True]
+
+
+def test_output_that_the_server_says_nothing_of_is_not_taken_for_sent(ledger: Ledger) -> None:
+    (held,) = claim(ledger, assignment(1))
+    held.output, held.logs_done = printed(held), False
+    start(ledger, held)
+    finish(ledger, held)
+    ledger.answered(ledger.compose_prompt(), response(), time.monotonic())
+    assert held.logs_done is False
+
+
+def test_output_of_many_goes_in_several_requests(ledger: Ledger) -> None:
+    attempts = claim(ledger, *(assignment(number + 1, allocation=Allocation()) for number in range(200)))
+    for held in attempts:
+        held.output = printed(held, bytes(16_000))
+        start(ledger, held)
+        finish(ledger, held)
+    request = ledger.compose_prompt()
+    assert 1 <= len(request.ended) == len(request.output) < 150
+
+
+def test_a_refused_end_is_sent_once_more_without_its_output(ledger: Ledger) -> None:
+    (held,) = claim(ledger, assignment(1))
+    held.output, held.logs_done = printed(held), False
+    start(ledger, held)
+    finish(ledger, held)
+    assert ledger.refused(ledger.compose_prompt()) == ()
+    again = ledger.compose_prompt()
+    assert (len(again.ended), again.output) == (1, ())
+    assert ledger.answered(again, response(), time.monotonic()).settled == (held,)
+    assert held.logs_done is False
 
 
 def test_orders_that_come_again_do_not_make_the_worker_ask_again_and_again(ledger: Ledger) -> None:

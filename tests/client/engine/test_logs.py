@@ -7,7 +7,8 @@ import pytest
 
 from tests.support import wait_until
 from whatsnext.api.client import Job, Project
-from whatsnext_client.engine.logs import LogUploader
+from whatsnext_client.engine.delivery import Delivery
+from whatsnext_client.engine.logs import LITTLE, LogUploader
 from whatsnext_client.engine.records import Held
 from whatsnext_core.model import Allocation
 
@@ -98,7 +99,7 @@ def test_of_far_too_much_the_end_is_kept_and_the_gap_is_marked(project: Project,
 
 def test_output_of_a_job_that_is_gone_is_given_up(project: Project, job: Job, tmp_path: Path) -> None:
     held = attempt(job, tmp_path)
-    held.logs["stdout"].write_bytes(b"lost")
+    held.logs["stdout"].write_bytes(b"lost" * LITTLE)
     project.remove_job(job)
     ears = Ears()
     uploader = ears.uploader(project)
@@ -107,6 +108,74 @@ def test_output_of_a_job_that_is_gone_is_given_up(project: Project, job: Job, tm
     uploader.start()
     assert ears.done.wait(30)
     uploader.close()
+
+
+def test_little_output_is_left_to_the_report_of_the_end(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"\xffout")
+    held.logs["stderr"].write_bytes(b"err")
+    uploader = Ears().uploader(project)
+    uploader.follow(held, fresh=True)
+    assert uploader.finish(held) is True
+    assert uploader.is_idle
+    assert not held.logs_done
+    assert [(piece.stream, piece.offset, piece.data) for piece in held.output] == [
+        ("stdout", 0, b"\xffout"),
+        ("stderr", 0, b"err"),
+    ]
+
+
+def test_what_was_sent_while_it_ran_is_not_sent_again_with_the_end(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"begin ")
+    uploader = Ears().uploader(project)
+    uploader.start()
+    uploader.follow(held, fresh=True)
+    wait_until(lambda: job.logs() == "begin ")
+    with held.logs["stdout"].open("ab") as file:
+        file.write(b"end")
+    assert uploader.finish(held) is True
+    uploader.close()
+    (piece,) = held.output
+    assert (piece.offset, piece.data) == (6, b"end")
+
+
+def test_more_than_a_little_is_sent_by_itself(project: Project, job: Job, tmp_path: Path) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"x" * (LITTLE + 1))
+    ears = Ears()
+    uploader = ears.uploader(project)
+    uploader.start()
+    uploader.follow(held, fresh=True)
+    assert uploader.finish(held) is False
+    assert ears.done.wait(30)
+    uploader.close()
+    assert held.output == ()
+    assert len(job.log_bytes()) == LITTLE + 1
+
+
+def test_output_that_should_have_gone_with_the_end_and_did_not_is_sent_by_itself(
+    project: Project, job: Job, tmp_path: Path
+) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"after all")
+    done = threading.Event()
+    delivery = Delivery(
+        project.rest,
+        post=lambda message: message(),
+        on_skip=lambda _: None,
+        on_ready=lambda _: None,
+        on_done=lambda _: done.set(),
+    )
+    delivery.start()
+    delivery.follow(held, fresh=True)
+    delivery.finish(held)
+    assert held.output
+    held.output = ()
+    delivery.resume(held)
+    assert done.wait(30)
+    delivery.close()
+    assert job.logs() == "after all"
 
 
 def test_a_dropped_attempt_is_not_sent(project: Project, job: Job, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, exc
+from sqlalchemy import Connection, exc, select
 
 from tests.plugins.storage_sql.spying import spying
-from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, _types, delete_rows, insert_rows, update_rows
+from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, delete_rows, insert_rows, update_rows
 from whatsnext_storage_sql.database import get_engine
 from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.tables import ATTEMPT, LEASE, LOG_CHUNK
@@ -125,6 +125,17 @@ def test_row_that_is_there_already_is_told_the_same_however_many_come(connection
     assert isinstance(translate(raised.value, "the database"), UniquenessError)
 
 
-def test_bytes_are_not_written_as_text() -> None:
-    with pytest.raises(TypeError, match="log_chunk"):
-        _types(LOG_CHUNK, ("data",))
+@pytest.mark.parametrize("number", [1, ARRAYS_FROM, COPY_FROM])
+def test_bytes_arrive_however_many_rows_come(connection: Connection, number: int) -> None:
+    insert_rows(connection, ATTEMPT, COLUMNS, attempts(number))
+    rows = [(place, 1, "stdout", 0, 4, b"\x00\\\n\xff") for place in range(number)]
+    insert_rows(connection, LOG_CHUNK, ("job_id", "fence", "stream", "offset", "size", "data"), rows)
+    found = connection.execute(select(LOG_CHUNK.c.data)).scalars().all()
+    assert [bytes(data) for data in found] == [b"\x00\\\n\xff"] * number
+
+
+@pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_bytes_are_not_written_as_text(connection: Connection) -> None:
+    rows = [(b"x", place, 1, "stdout", 0) for place in range(ARRAYS_FROM)]
+    with pytest.raises(TypeError, match="never found or changed in bulk"):
+        update_rows(connection, LOG_CHUNK, ("data",), ("job_id", "fence", "stream", "offset"), rows)

@@ -1,13 +1,14 @@
 """The one place where domain values become JSON and come back.
 
 ``to_json`` gives plain dictionaries, lists, strings and numbers: times as ISO 8601 in UTC with ``Z``, enumerations as
-their values, sets as sorted lists, whole numbers of seconds and the like as integers, keys as strings. What a user gave
-(parameters, results, options) stays exactly as it is. ``from_json`` reads the same back, refuses unknown keys, and
-names the path of what is wrong.
+their values, sets as sorted lists, bytes in base64, whole numbers of seconds and the like as integers, keys as strings.
+What a user gave (parameters, results, options) stays exactly as it is. ``from_json`` reads the same back, refuses
+unknown keys, and names the path of what is wrong.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import math
 from collections.abc import Callable, Mapping
@@ -58,6 +59,8 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, lambda kind: _only_from_object(converter, kind))
     converter.register_structure_hook(StrEnum, _read_enum)
     converter.register_unstructure_hook(StrEnum, lambda member: member.value)
+    converter.register_unstructure_hook(bytes, _write_bytes)
+    converter.register_structure_hook(bytes, _read_bytes)
     converter.register_structure_hook(datetime, _read_time)
     converter.register_structure_hook(float, _read_float)
     converter.register_structure_hook(int, _read_int)
@@ -259,6 +262,17 @@ def _read_enum(value: Any, kind: type[StrEnum]) -> StrEnum:
         if member.value == text:
             return member
     raise ValueError(f"{shorten(text)} is none of {', '.join(kind)}")
+
+
+def _write_bytes(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _read_bytes(value: Any, _: Any) -> bytes:
+    try:
+        return base64.b64decode(_read_str(value, str), validate=True)
+    except ValueError as error:
+        raise ValueError(f"{shorten(value)} is no base64") from error
 
 
 def _read_time(value: Any, _: Any) -> datetime:

@@ -5,8 +5,8 @@ client's heartbeat) and the wish for new jobs; the answer brings new attempts, o
 results counted. A client numbers its requests within its session and repeats one with the same number if the answer was
 lost: that changes nothing twice and returns the same attempts. A request that is held is answered at once when a newer
 one of the same session arrives, so that a client can send a result, and then offer what it freed, while another request
-waits. The server takes in a request in the order ``adopted``, ``running``, ``ended``, ``released``, and then looks for
-jobs.
+waits. The server takes in a request in the order ``adopted``, ``running``, ``ended``, ``output``, ``released``, and
+then looks for jobs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from whatsnext_core.model import limits
-from whatsnext_core.model.attempt import Assignment, AttemptEnd, AttemptNote, AttemptRef, AttemptStart, EndOutcome
+from whatsnext_core.model.attempt import (
+    Assignment,
+    AttemptEnd,
+    AttemptNote,
+    AttemptRef,
+    AttemptStart,
+    EndOutcome,
+    LogPiece,
+)
 from whatsnext_core.model.client import Capacity
 
 MAX_WANTED = 1_000
@@ -59,6 +67,9 @@ class SyncRequest:
     """Attempts of an earlier session of this client that it proved to run still, or whose end it can report."""
     ended: tuple[AttemptEnd, ...] = field(default=())
     """The attempts that ended and whose end was not yet confirmed."""
+    output: tuple[LogPiece, ...] = field(default=())
+    """What attempts have written and the server lacks, as far as it is little: with it a short job's end needs no
+    request before it. Each piece counts by itself, as if it were sent to the log of its stream."""
 
     @request.validator
     def _check_request(self, _: object, value: int) -> None:
@@ -122,5 +133,7 @@ class SyncResponse:
     """The new attempts."""
     outcomes: tuple[EndOutcome, ...] = field(default=())
     """What became of the reported ends, in their order."""
+    output: tuple[int | None, ...] = field(default=())
+    """For each piece of ``output``, in order, how many bytes its stream has now; None if there is no such attempt."""
     orders: tuple[Order, ...] = field(default=())
     """What shall be done."""

@@ -53,9 +53,13 @@ class Exchange:
         outcomes: Sequence[EndOutcome] = ()
         if request.ended:
             outcomes = writer.finish(request.ended, request.session_id, now)
+        sizes: Sequence[int | None] = ()
+        if request.output:
+            head, tail = self.settings.log_head_bytes, self.settings.log_tail_bytes
+            sizes = writer.append_logs(request.output, head=head, tail=tail, now=now)
         if request.released:
             writer.release(request.released, request.session_id, now)
-        return evolve(self._look(writer, now, gone), outcomes=tuple(outcomes))
+        return evolve(self._look(writer, now, gone), outcomes=tuple(outcomes), output=tuple(sizes))
 
     def again(self, writer: Writer, now: datetime) -> SyncResponse:
         """Look once more for jobs and orders, while the request is held."""

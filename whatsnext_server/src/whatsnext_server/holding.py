@@ -49,7 +49,7 @@ async def _hold(
         while await seat.wait(until - loop.time()) is not Wake.END:
             latest = await services.write(exchange.again)
             services.room.found(seat, len(latest.assignments))
-            response = evolve(latest, outcomes=response.outcomes)
+            response = evolve(latest, outcomes=response.outcomes, output=response.output)
             if _has_news(services, session, message, response):
                 break
     finally:

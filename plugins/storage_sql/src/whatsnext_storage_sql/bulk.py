@@ -25,6 +25,9 @@ ARRAYS_FROM = 4
 COPY_FROM = 20
 """Rows from which COPY is quicker still."""
 
+BYTES = "BYTEA"
+"""PostgreSQL's name of bytes, which do not stand in an array."""
+
 Rows = Sequence[tuple[Any, ...]]
 
 
@@ -38,10 +41,10 @@ def plain(value: Any) -> Any:
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
     """Insert rows."""
     if _has_arrays(connection, rows):
-        if len(rows) >= COPY_FROM:
-            _copy(connection, f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", rows)
+        types = _types(table, tuple(columns))
+        if len(rows) >= COPY_FROM or BYTES in types:
+            _copy(connection, f"COPY {table.name} ({_quoted(columns)}) FROM STDIN", rows)
         else:
-            types = _types(table, tuple(columns))
             connection.exec_driver_sql(_insert_all(table.name, tuple(columns), types), _arrays(types, rows))
     elif rows:
         connection.exec_driver_sql(_insert(table.name, tuple(columns), _mark(connection)), list(rows))
@@ -90,6 +93,11 @@ def _has_arrays(connection: Connection, rows: Rows) -> bool:
     return len(rows) >= ARRAYS_FROM and connection.dialect.name == "postgresql"
 
 
+def _quoted(columns: Sequence[str]) -> str:
+    """Return the names of columns, one of which is a word of SQL (``offset``)."""
+    return ", ".join(f'"{column}"' for column in columns)
+
+
 def _mark(connection: Connection) -> str:
     return "%s" if connection.dialect.name == "postgresql" else "?"
 
@@ -100,7 +108,7 @@ def _mark(connection: Connection) -> str:
 @lru_cache(maxsize=512)
 def _insert(table: str, columns: tuple[str, ...], mark: str) -> str:
     marks = ", ".join([mark] * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  # only names of our own
+    return f"INSERT INTO {table} ({_quoted(columns)}) VALUES ({marks})"  # noqa: S608  # only names of our own
 
 
 @lru_cache(maxsize=512)
@@ -123,16 +131,15 @@ def _where(keys: tuple[str, ...], mark: str) -> str:
 
 @lru_cache(maxsize=512)
 def _types(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return PostgreSQL's names of the types of columns, each of which can stand in an array as text."""
+    """Return PostgreSQL's names of the types of columns."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # of SQLAlchemy
-    names = tuple(table.c[column].type.compile(dialect) for column in columns)
-    if "BYTEA" in names:
-        raise TypeError(f"Bytes of {table.name} are written one row at a time.")
-    return names
+    return tuple(table.c[column].type.compile(dialect) for column in columns)
 
 
 def _arrays(types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
     """Return the columns of rows, each as PostgreSQL writes an array: psycopg takes longer for a list."""
+    if BYTES in types:
+        raise TypeError("Bytes are inserted, and never found or changed in bulk.")
     columns = zip(*rows, strict=True)
     return tuple(
         f"{{{','.join(map(_WRITERS.get(name, _value), column))}}}" for name, column in zip(types, columns, strict=True)
@@ -157,7 +164,7 @@ _WRITERS: Mapping[str, Callable[[Any], str]] = {"TEXT": _text}
 
 @lru_cache(maxsize=512)
 def _insert_all(table: str, columns: tuple[str, ...], types: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {_unnest(types)}"  # noqa: S608  # as above
+    return f"INSERT INTO {table} ({_quoted(columns)}) SELECT * FROM {_unnest(types)}"  # noqa: S608  # as above
 
 
 @lru_cache(maxsize=512)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, func, insert, select, text
 
 from whatsnext_core.errors import LogOffsetError, NotFoundError
-from whatsnext_core.model import AttemptRef
+from whatsnext_core.model import AttemptRef, LogPiece
 from whatsnext_core.storage import LogPart, unseen
-from whatsnext_storage_sql.jobs import check_exists
-from whatsnext_storage_sql.tables import ATTEMPT, LOG_CHUNK, LOG_STREAM
+from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.jobs import VISIBLE, check_exists
+from whatsnext_storage_sql.tables import ATTEMPT, JOB, LOG_CHUNK, LOG_STREAM, TASK
 from whatsnext_storage_sql.transaction import Transaction
 
 _ATTEMPT = select(ATTEMPT.c.job_id).where(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.fence == bindparam("fence"))
@@ -35,6 +37,16 @@ _DROP = delete(LOG_CHUNK).where(
     LOG_CHUNK.c.offset < bindparam("tail"),
     LOG_CHUNK.c.offset + LOG_CHUNK.c.size <= bindparam("tail"),
 )
+_ATTEMPTS = (
+    select(ATTEMPT.c.job_id, ATTEMPT.c.fence)
+    .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .join(TASK, TASK.c.id == JOB.c.task_id)
+    .where(VISIBLE, among(ATTEMPT.c.job_id, "ids"))
+    .order_by(ATTEMPT.c.job_id, ATTEMPT.c.fence)
+    .with_for_update(of=ATTEMPT)
+)
+_SIZES = select(LOG_STREAM).where(among(LOG_STREAM.c.job_id, "ids"))
+_STREAM_KEYS = ("job_id", "fence", "stream")
 _FIRST = select(func.max(LOG_CHUNK.c.offset)).where(*_OF_STREAM, LOG_CHUNK.c.offset <= bindparam("at"))
 _NEXT = select(func.min(LOG_CHUNK.c.offset)).where(*_OF_STREAM, LOG_CHUNK.c.offset > bindparam("at"))
 _CHUNKS = (
@@ -57,9 +69,39 @@ def append_log(tx: Transaction, ref: AttemptRef, stream: str, offset: int, data:
     chunk = {"job_id": ref.job_id, "fence": ref.fence, "stream": stream, "offset": old, "size": len(new), "data": new}
     tx.run(insert(LOG_CHUNK), chunk)
     tx.run(_SET_SIZE, where | {"size": size})
+    _drop_middle(tx, where, size, head, tail)
+    return size
+
+
+def append_logs(tx: Transaction, pieces: Sequence[LogPiece], *, head: int, tail: int) -> Sequence[int | None]:
+    """Append what is new of each piece and return the sizes of their streams; None where there is no such attempt."""
+    ids = sorted({piece.job_id for piece in pieces})
+    known = {(row.job_id, row.fence) for row in tx.all(_ATTEMPTS, ids=ids)}
+    before = {(row.job_id, row.fence, row.stream): row.size for row in tx.all(_SIZES, ids=ids)}
+    sizes, chunks, found = dict(before), list[tuple[Any, ...]](), list[int | None]()
+    for piece in pieces:
+        stream = (piece.job_id, piece.fence, piece.stream)
+        size = sizes.get(stream, 0)
+        if (piece.job_id, piece.fence) not in known:
+            found.append(None)
+            continue
+        if piece.offset <= size < piece.end:
+            chunks.append((*stream, size, piece.end - size, piece.data[size - piece.offset :]))
+            size = sizes[stream] = piece.end
+        found.append(size)
+    grown = {stream: size for stream, size in sizes.items() if size != before.get(stream)}
+    tx.insert(LOG_CHUNK, (*_STREAM_KEYS, "offset", "size", "data"), chunks)
+    tx.insert(LOG_STREAM, (*_STREAM_KEYS, "size"), [(*key, size) for key, size in grown.items() if key not in before])
+    tx.update(LOG_STREAM, ("size",), _STREAM_KEYS, [(size, *key) for key, size in grown.items() if key in before])
+    for (job_id, fence, name), size in grown.items():
+        _drop_middle(tx, {"job": job_id, "fence": fence, "stream": name}, size, head, tail)
+    return found
+
+
+def _drop_middle(tx: Transaction, where: dict[str, Any], size: int, head: int, tail: int) -> None:
+    """Drop the chunks that lie wholly behind the head and before the tail."""
     if size - tail > head:
         tx.run(_DROP, where | {"head": head, "tail": size - tail})
-    return size
 
 
 def log(tx: Transaction, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:

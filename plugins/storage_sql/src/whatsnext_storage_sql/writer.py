@@ -23,6 +23,7 @@ from whatsnext_core.model import (
     Job,
     JobChanges,
     JobSpec,
+    LogPiece,
     Project,
     ProjectChanges,
     Task,
@@ -190,6 +191,17 @@ class SQLWriter(SQLReader):
     ) -> int:
         """Append bytes to a stream of an attempt and return the new size."""
         return logs.append_log(self._tx, ref, stream, offset, data, head=head, tail=tail)
+
+    def append_logs(
+        self,
+        pieces: Sequence[LogPiece],
+        *,
+        head: int,
+        tail: int,
+        now: datetime,  # noqa: ARG002  # no time of a chunk is kept
+    ) -> Sequence[int | None]:
+        """Append pieces of any streams and return the new sizes."""
+        return logs.append_logs(self._tx, pieces, head=head, tail=tail)
 
     # -- cursors -------------------------------------------------------------------------------------------------------
 

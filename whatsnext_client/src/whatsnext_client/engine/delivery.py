@@ -91,6 +91,11 @@ class Delivery:
             awaited.discard(_What.FILES)
         self._look(held)
 
+    def resume(self, held: Held) -> None:
+        """Send the output of an attempt by itself that should have gone with the report of its end, and did not."""
+        self._logs.follow(held, fresh=False)
+        self._logs.finish(held)
+
     def cancel(self, held: Held) -> None:
         """Send no more files of an attempt that has ended, and let it count as cancelled."""
         if held.end is not None:

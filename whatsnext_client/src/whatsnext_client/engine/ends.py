@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import evolve
@@ -13,7 +14,8 @@ from whatsnext_client.engine.results import read_result
 from whatsnext_client.verdict import read_verdict
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.formatting import Execution
-from whatsnext_core.model import AttemptEnd, Cause
+from whatsnext_core.model import AttemptEnd, Cause, LogPiece
+from whatsnext_core.model.limits import MAX_RESULT
 
 _WORDS: Final[Mapping[Cause | None, str]] = {
     Cause.CANCELLED: "It was cancelled.",
@@ -79,3 +81,21 @@ def cancelled_late(end: AttemptEnd) -> AttemptEnd:
         return end
     words = "It was cancelled when it had ended, before all that it left had arrived."
     return evolve(end, succeeded=False, cause=Cause.CANCELLED, message=words, result=None, stop_siblings=False)
+
+
+def report_size(held: Held) -> int:
+    """Return the bytes that the report of an attempt's end takes, at most."""
+    if held.end is None:
+        return 0
+    result = 0 if held.end.result is None else MAX_RESULT
+    return 200 + len(held.end.message) * 4 + result + sum(200 + len(piece.data) * 4 // 3 for piece in held.output)
+
+
+def note_taken(settled: Iterable[Held], pieces: Iterable[LogPiece], sizes: Iterable[int | None]) -> None:
+    """Note of which attempts the server has the output that went with their ends; ``sizes`` is what it says of it."""
+    taken: Counter[str] = Counter()
+    for piece, size in zip(pieces, sizes, strict=False):
+        taken[f"{piece.job_id}-{piece.fence}"] += size is None or size >= piece.end
+    for held in settled:
+        if held.output:
+            held.logs_done = taken[held.key] == len(held.output)

@@ -15,13 +15,14 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from whatsnext_client.engine.ends import note_taken, report_size
 from whatsnext_client.engine.notes import Notes
 from whatsnext_client.engine.pace import HORIZON, Pace
 from whatsnext_client.engine.records import Held, Stage
 from whatsnext_client.engine.room import remaining
 from whatsnext_client.engine.sleepers import Sleepers
 from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, Capacity
-from whatsnext_core.model.limits import MAX_RESULT, MAX_SECONDS
+from whatsnext_core.model.limits import MAX_SECONDS
 from whatsnext_core.sync import MAX_WANTED, SyncRequest, SyncResponse
 
 TELL_WITHIN: Final = 0.1
@@ -41,7 +42,7 @@ IDLERS: Final = 64
 MOST_ENDS: Final = 500
 """Ends in one request."""
 MOST_BYTES: Final = 2 * 2**20
-"""Bytes of results and words in one request, a single larger one apart."""
+"""Bytes of results, words and output in one request, a single larger one apart."""
 
 
 @frozen(kw_only=True)
@@ -251,6 +252,7 @@ class Ledger:
                 if held := self.held.get(_key(name)):
                     held.lease_until = max(held.lease_until, sent_at + response.lease)
             settled = tuple(held for end in request.ended if (held := self._lose(_key(end))))
+            note_taken(settled, request.output, response.output)
             linger = LINGER_SHORT if self.pace.jobs_are_short else LINGER
             self._hold_from = time.monotonic() + (linger if fresh else RESTATED if response.orders else 0.0)
             self.sleepers.stir()
@@ -259,7 +261,7 @@ class Ledger:
     def refused(self, request: SyncRequest) -> tuple[Held, ...]:
         """Take in that the server calls a request malformed, and return the attempts that are given up.
 
-        The ends in it are sent once more without results and words; a second refusal ends that.
+        The ends in it are sent once more without results, words and output; a second refusal ends that.
         """
         with self.changed:
             self._landed(request)
@@ -350,6 +352,7 @@ class Ledger:
             released=tuple(self._released.values()),
             adopted=tuple(self._adopted.values()),
             ended=tuple(held.end for held in ended if held.end is not None),
+            output=tuple(piece for held in ended if not held.stripped for piece in held.output),
         )
 
     def _time_left(self, wait: float) -> float | None:
@@ -377,19 +380,16 @@ class Ledger:
         found: list[Held] = []
         size = 0
         for held in self._reportable.values():
-            if held.end is not None:
-                size += 200 + len(held.end.message) * 4
-                size += 0 if held.end.result is None else MAX_RESULT
-                if found and (size > MOST_BYTES or len(found) >= MOST_ENDS):
-                    break
-                found.append(held)
+            size += report_size(held)
+            if found and (size > MOST_BYTES or len(found) >= MOST_ENDS):
+                break
+            found.append(held)
         return found
 
     def _take_in(self, response: SyncResponse) -> tuple[Held, ...]:
-        now = time.monotonic()
         fresh = []
         for assignment in response.assignments:
-            held = Held.from_assignment(assignment, now)
+            held = Held.from_assignment(assignment, time.monotonic())
             if held.key not in self.held and held.key not in self._released:
                 self._keep(held)
                 fresh.append(held)

@@ -1,7 +1,8 @@
 """Sends what jobs write to the server, byte by byte in order, while they run and after.
 
 The files with the output are the spool: while the server is away they simply grow. A thread of its own looks at them,
-so that the loudest job delays nobody else's start or end.
+so that the loudest job delays nobody else's start or end. What a short job wrote needs no request of its own: it goes
+with the report of the end.
 """
 
 from __future__ import annotations
@@ -9,22 +10,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 
 from whatsnext_client.backoff import Backoff
-from whatsnext_client.engine.records import STREAMS, Held
+from whatsnext_client.engine.records import Held
 from whatsnext_client.errors import OffsetError, ServerUnreachableError
 from whatsnext_client.rest import Rest
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError, WhatsNextError
+from whatsnext_core.model import LogPiece
+from whatsnext_core.model.attempt import MAX_PIECE, STREAMS
 
 _log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at the files of running jobs."""
+"""Seconds between two looks at the files of running jobs, and after their start before the first one."""
+LITTLE: Final = 16 * 1024
+"""Bytes of an attempt that go with the report of its end, at most."""
 CHUNK: Final = 512 * 1024
 """Bytes in one request."""
 TURN: Final = 4
@@ -44,6 +49,8 @@ class _Stream:
     path: Path
     offset: int | None
     """Bytes that the server has; None if that is to be asked."""
+    since: float = field(factory=time.monotonic)
+    """From when on it is followed, by the monotonic clock."""
     done: bool = False
 
     def size(self) -> int:
@@ -53,6 +60,11 @@ class _Stream:
         except OSError:
             return 0
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the server has all that there is, or takes no more."""
+        return self.done or self.behind() <= 0
+
     def read(self) -> bytes:
         """Return the next bytes that the server lacks; none while it is unknown what it has."""
         if self.offset is None:
@@ -60,6 +72,12 @@ class _Stream:
         with self.path.open("rb") as file:
             file.seek(self.offset + self.held.skipped.get(self.name, 0))
             return file.read(CHUNK)
+
+    def piece(self) -> LogPiece:
+        """Return the same for a message."""
+        job_id, fence = self.held.job_id, self.held.fence
+        data = self.read()[:MAX_PIECE]
+        return LogPiece(job_id=job_id, fence=fence, stream=self.name, offset=self.offset or 0, data=data)
 
     def behind(self) -> int:
         """Return the bytes that the server lacks; at least 1 if that is unknown."""
@@ -114,15 +132,17 @@ class LogUploader:
                 self._changed.notify()
 
     def finish(self, held: Held) -> bool:
-        """Note that an attempt has ended, and return whether its output is complete at the server right now.
+        """Note that an attempt has ended, and return whether its end may be reported as far as its output goes.
 
-        If it is not, ``on_sent`` and ``on_done`` follow.
+        That is so if the server has all of it, or if the rest is little and is now in ``held``, to go with the report.
+        Otherwise ``on_sent`` and ``on_done`` follow.
         """
         with self._changed:
-            streams = self._streams.get(held.key, ())
-            if all(stream.done or stream.behind() <= 0 for stream in streams):
+            streams = self._streams.get(held.key, [])
+            lacking = [stream for stream in streams if not stream.is_complete]
+            if not lacking or self._carry(held, lacking):
                 self._streams.pop(held.key, None)
-                held.logs_done = True
+                held.logs_done = not held.output
                 return True
             self._ending[held.key] = (held, time.monotonic() + END_WAITS)
             self._changed.notify()
@@ -162,8 +182,13 @@ class LogUploader:
                 if self._closed:
                     return
                 ending = set(self._ending)
-                turns = [stream for key in sorted(self._streams, key=lambda key: key not in ending)
-                         for stream in self._streams[key]]  # fmt: skip
+                before = time.monotonic() - LOOK_EVERY
+                turns = [
+                    stream
+                    for key in sorted(self._streams, key=lambda key: key not in ending)
+                    for stream in self._streams[key]
+                    if key in ending or stream.since < before
+                ]
             try:
                 for stream in turns:
                     self._send(stream)
@@ -182,7 +207,7 @@ class LogUploader:
         held = stream.held
         for _ in range(TURN):
             behind = stream.behind()
-            if stream.done or behind <= 0 or held.logs_done:
+            if stream.done or behind <= 0 or held.logs_done or held.output:
                 return
             skip = behind - self._backlog // 8 if stream.offset is not None and behind > self._backlog else 0
             try:
@@ -207,13 +232,24 @@ class LogUploader:
                     held.skipped = {**held.skipped, stream.name: before + skip - len(data)}
                     self._on_skip(held)
 
+    @staticmethod
+    def _carry(held: Held, lacking: Sequence[_Stream]) -> bool:
+        """Put what the server lacks of an attempt into ``held``, and return whether it is that little."""
+        offsets = [stream.offset for stream in lacking]
+        if None in offsets or sum(stream.behind() for stream in lacking) > LITTLE:
+            return False
+        try:
+            held.output = tuple(stream.piece() for stream in lacking)
+        except OSError:
+            return False
+        return True
+
     def _conclude(self) -> None:
         """Tell of the attempts that ended and whose output is complete, or has waited long enough."""
         sent, done = [], []
         with self._changed:
             for key, (held, deadline) in list(self._ending.items()):
-                complete = all(stream.done or stream.behind() <= 0 for stream in self._streams.get(key, ()))
-                if complete:
+                if all(stream.is_complete for stream in self._streams.get(key, ())):
                     self._streams.pop(key, None)
                     del self._ending[key]
                     held.logs_done = True

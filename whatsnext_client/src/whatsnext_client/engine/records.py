@@ -11,9 +11,16 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
-from whatsnext_core.model import Allocation, Assignment, AttemptEnd, AttemptNote, AttemptRef, AttemptStart, Cause
-
-STREAMS: Final = ("stdout", "stderr")
+from whatsnext_core.model import (
+    Allocation,
+    Assignment,
+    AttemptEnd,
+    AttemptNote,
+    AttemptRef,
+    AttemptStart,
+    Cause,
+    LogPiece,
+)
 
 
 class Stage(Enum):
@@ -160,8 +167,10 @@ class Held:
     """Whether all its files are."""
     end: AttemptEnd | None = None
     """How it ended."""
+    output: tuple[LogPiece, ...] = ()
+    """The last of its output, if that is little and goes to the server with the end."""
     stripped: bool = False
-    """Whether the server refused its end once, so that it is sent without result and words."""
+    """Whether the server refused its end once, so that it is sent without result, words and output."""
     confirmed: bool = False
     """Whether the server has taken in the end."""
     on_disk: bool = False

@@ -13,7 +13,7 @@ from typing import Final
 
 from whatsnext_client.engine.ends import end_of, failure
 from whatsnext_client.engine.folder import StateFolder
-from whatsnext_client.engine.records import STREAMS, Held, Record
+from whatsnext_client.engine.records import Held, Record
 from whatsnext_client.engine.surroundings import Surroundings
 from whatsnext_client.verdict import read_verdict
 from whatsnext_core.errors import WhatsNextError
@@ -21,7 +21,7 @@ from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle,
 from whatsnext_core.formatting.contract import Announcer
 from whatsnext_core.formatting.environment import artifacts_folder, result_file, verdict_file
 from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
-from whatsnext_core.model.attempt import short_note
+from whatsnext_core.model.attempt import STREAMS, short_note
 
 _log = logging.getLogger(__name__)
 

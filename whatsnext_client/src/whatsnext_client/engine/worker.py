@@ -368,6 +368,10 @@ class Worker:
         held.confirmed = True
         if not held.is_delivered:
             self._runner.remember(held)
+        if held.output:
+            held.output = ()
+            if not held.logs_done:
+                self._delivery.resume(held)
         self._forget_confirmed(held)
 
     def _forget_confirmed(self, held: Held) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Log
-from whatsnext_core.model import AttemptRef
+from whatsnext_core.model import AttemptRef, LogPiece
 from whatsnext_core.storage import LogPart, unseen
 
 
@@ -22,6 +22,17 @@ def append_log(state: State, ref: AttemptRef, stream: str, offset: int, data: by
     streams = state.logs.get((ref.job_id, ref.fence)) or {}
     state.logs.put((ref.job_id, ref.fence), {**streams, stream: Log(size, kept)})
     return size
+
+
+def append_piece(state: State, piece: LogPiece, *, head: int, tail: int) -> int | None:
+    """Append what is new of a piece and return the size of its stream; None if there is no such attempt."""
+    ref = AttemptRef(job_id=piece.job_id, fence=piece.fence)
+    try:
+        return append_log(state, ref, piece.stream, piece.offset, piece.data, head=head, tail=tail)
+    except LogOffsetError as error:
+        return error.size
+    except NotFoundError:
+        return None
 
 
 def read_log(state: State, job_id: int, fence: int, stream: str, offset: int, limit: int) -> LogPart:

@@ -36,6 +36,7 @@ from whatsnext_core.model import (
     Job,
     JobChanges,
     JobSpec,
+    LogPiece,
     Project,
     ProjectChanges,
     Task,
@@ -187,6 +188,17 @@ class MemoryWriter(MemoryReader):
     ) -> int:
         """Append bytes to a stream of an attempt and return the new size."""
         return logs.append_log(self._state, ref, stream, offset, data, head=head, tail=tail)
+
+    def append_logs(
+        self,
+        pieces: Sequence[LogPiece],
+        *,
+        head: int,
+        tail: int,
+        now: datetime,  # noqa: ARG002 - bytes are not dated here
+    ) -> Sequence[int | None]:
+        """Append pieces of any streams and return the new sizes."""
+        return [logs.append_piece(self._state, piece, head=head, tail=tail) for piece in pieces]
 
     def attend(self, now: datetime, *, gap: timedelta, grace: timedelta) -> timedelta | None:
         """Note that a server is there, and return how long none was."""

@@ -9,6 +9,7 @@ from whatsnext_core.model.attempt import (
     AttemptRef,
     AttemptStart,
     EndOutcome,
+    LogPiece,
 )
 from whatsnext_core.model.client import Allocation, Capacity, Client, ClientChanges, ClientSpec, Device, Share
 from whatsnext_core.model.cursor import Cursor
@@ -47,6 +48,7 @@ __all__ = [
     "JobChanges",
     "JobSpec",
     "JobStatus",
+    "LogPiece",
     "Project",
     "ProjectChanges",
     "ProjectStatus",

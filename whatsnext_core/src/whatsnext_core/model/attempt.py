@@ -10,13 +10,17 @@ import attrs
 from attrs import field, frozen
 from attrs.converters import optional
 
-from whatsnext_core.errors import InvalidError
+from whatsnext_core.errors import InvalidError, TooLargeError
 from whatsnext_core.model import limits
 from whatsnext_core.model.client import Allocation
 from whatsnext_core.model.job import Job
 from whatsnext_core.model.status import AttemptStatus, Cause, JobStatus
 from whatsnext_core.model.task import Task
 
+STREAMS: Final = ("stdout", "stderr")
+"""The streams that an attempt writes to."""
+MAX_PIECE: Final = 65_536
+"""Bytes of a stream that one piece has, at most."""
 MAX_NOTE: Final = 1_000
 """Characters that are kept of what an engine says while an attempt waits there."""
 
@@ -112,6 +116,43 @@ class AttemptStart:
     """The attempt's fence."""
     handle: Mapping[str, Any] | None = field(default=None, validator=_check_handle)
     """What finds it again on its engine."""
+
+
+@frozen(kw_only=True)
+class LogPiece:
+    """A piece of what an attempt has written, small enough to travel with other things."""
+
+    job_id: int = field(validator=_check_id)
+    """The job."""
+    fence: int = field(validator=_check_id)
+    """The attempt's fence."""
+    stream: str = field()
+    """``stdout`` or ``stderr``."""
+    offset: int = field()
+    """Where it begins in the stream, in bytes."""
+    data: bytes = field()
+    """The bytes, at most 64 KiB."""
+
+    @stream.validator
+    def _check_stream(self, _: object, value: str) -> None:
+        if value not in STREAMS:
+            raise InvalidError(f"The stream {limits.shorten(value)} is none of {', '.join(STREAMS)}.")
+
+    @offset.validator
+    def _check_offset(self, _: object, value: int) -> None:
+        limits.check_number(value, f"offset in {self.stream} of job {self.job_id}", low=0, high=limits.MAX_ID)
+
+    @data.validator
+    def _check_data(self, _: object, value: bytes) -> None:
+        if len(value) > MAX_PIECE:
+            raise TooLargeError(
+                f"A piece of {self.stream} of job {self.job_id} has {len(value)} bytes; {MAX_PIECE} are allowed."
+            )
+
+    @property
+    def end(self) -> int:
+        """The size of the stream that ends with it."""
+        return self.offset + len(self.data)
 
 
 @frozen(kw_only=True)

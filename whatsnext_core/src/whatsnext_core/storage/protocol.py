@@ -46,6 +46,7 @@ from whatsnext_core.model import (
     JobChanges,
     JobSpec,
     JobStatus,
+    LogPiece,
     Project,
     ProjectStatus,
     Task,
@@ -343,6 +344,14 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         Bytes that are there already are skipped, so a repeat is safe; an offset beyond the size is a LogOffsetError
         that carries the right one. The new bytes of one call are one chunk. A chunk that lies wholly behind the first
         ``head`` bytes and before the last ``tail`` bytes is dropped. NotFoundError if no attempt; it may have ended.
+        """
+        ...
+
+    def append_logs(self, pieces: Sequence[LogPiece], *, head: int, tail: int, now: datetime) -> Sequence[int | None]:
+        """Append pieces of any streams, each as by ``append_log``, and return the sizes of their streams in that order.
+
+        What that would refuse changes nothing: the size is then None if there is no such attempt, and less than where
+        the piece begins if its offset is beyond the end.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -48,6 +48,8 @@ def _translate(hint: Any, *, optional: bool) -> Any:
         return list[arguments[0]]  # type: ignore[valid-type]  # made at run time
     if isinstance(hint, type) and attrs.has(hint):
         return derive(hint, f"Sync{hint.__name__}", optional=True) if optional else derive(hint)
+    if hint is bytes:
+        return Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
     return hint
 
 

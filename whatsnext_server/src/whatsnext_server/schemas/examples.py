@@ -27,6 +27,7 @@ from whatsnext_core.model import (
     EventKind,
     Job,
     JobStatus,
+    LogPiece,
     Project,
     Requirement,
     RetryPolicy,
@@ -117,6 +118,7 @@ _SYNC = SyncRequest(
     project_ids=(1,),
     running=(AttemptStart(job_id=18, fence=1, handle={"pid": 4711}),),
     ended=(AttemptEnd(job_id=16, fence=1, succeeded=True, exit_code=0, duration=12.5, result={"accuracy": 0.97}),),
+    output=(LogPiece(job_id=16, fence=1, stream="stdout", offset=0, data=b"epoch 1\n"),),
 )
 _SYNC_ANSWER = SyncResponse(
     now=NOON + SECOND,
@@ -125,6 +127,7 @@ _SYNC_ANSWER = SyncResponse(
     num_pending=3,
     assignments=(Assignment(job=_QUEUED, task=_TASK, fence=1, allocation=_ALLOCATION),),
     outcomes=(EndOutcome(job_id=16, fence=1, accepted=True, status=JobStatus.COMPLETED),),
+    output=(8,),
 )
 
 _ARTIFACT = Artifact(

@@ -23,6 +23,7 @@ from whatsnext_core.model import (
     JobChanges,
     JobSpec,
     JobStatus,
+    LogPiece,
     ProjectChanges,
     ProjectStatus,
     TaskSpec,
@@ -378,6 +379,15 @@ class ClientRules(SideBySide):
         """A client sends a piece of a log."""
         ref = self._draw_held(data)[0][0]
         self.both(lambda writer: writer.append_log(ref, "stdout", offset, b"abcd"[:size], head=3, tail=3, now=self.now))
+
+    @precondition(lambda self: self.attempts())
+    @rule(data=st.data(), offsets=st.lists(st.integers(0, 6), max_size=3), size=st.integers(0, 4))
+    def append_logs(self, data: st.DataObject, offsets: list[int], size: int) -> None:
+        """A client sends pieces of logs."""
+        named = [(ref.job_id, ref.fence) for ref in self._draw_held(data)[0]]
+        fields: dict[str, Any] = {"stream": "stdout", "data": b"wxyz"[:size]}
+        pieces = [LogPiece(job_id=job, fence=at, offset=to, **fields) for job, at in named for to in offsets]
+        self.both(lambda writer: writer.append_logs(pieces, head=3, tail=3, now=self.now))
 
     def _draw_held(self, data: st.DataObject) -> tuple[list[AttemptRef], str | None]:
         """Draw attempts, most often live ones, and a session, most often that of the first of them."""

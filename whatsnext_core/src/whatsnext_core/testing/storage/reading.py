@@ -14,6 +14,7 @@ from whatsnext_core.model import (
     Device,
     EventKind,
     JobStatus,
+    LogPiece,
     ProjectChanges,
     ProjectStatus,
 )
@@ -249,6 +250,50 @@ class ReadingScenarios(StorageFixtures):
         assert read(30, 12) == LogPart(data=tail[:12], offset=70, size=100)
         assert read(95) == LogPart(data=b"9" * 5, offset=95, size=100)
         assert read(100) == LogPart(data=b"", offset=100, size=100)
+
+    def test_pieces_of_many_logs_are_appended_at_once(self, story: Story) -> None:
+        """L04 (Writer.append_logs): as one by one, and what would be refused hurts no other."""
+        task = story.task()
+        story.jobs(task, 2)
+        one, other = ref_of(story.take()), ref_of(story.take())
+        story.append(one, 0, b"old ")
+        story.end(other)
+
+        def piece(ref: AttemptRef, offset: int, data: bytes, stream: str = "stdout") -> LogPiece:
+            return LogPiece(job_id=ref.job_id, fence=ref.fence, stream=stream, offset=offset, data=data)
+
+        pieces = [
+            piece(one, 2, b"d new"),
+            piece(other, 0, b"\x00\xff"),
+            piece(AttemptRef(job_id=one.job_id, fence=2), 0, b"of nobody"),
+            piece(one, 8, b"too far"),
+            piece(one, 7, b"!"),
+            piece(other, 0, b"", "stderr"),
+            piece(one, 0, b"apart", "stderr"),
+            piece(AttemptRef(job_id=999_999, fence=1), 0, b"of nobody"),
+        ]
+        assert list(story.append_pieces(*pieces)) == [7, 2, None, 7, 8, 0, 5, None]
+        assert list(story.append_pieces(*pieces[:3])) == [8, 2, None]
+        assert list(story.append_pieces(piece(one, 8, b"too far"))) == [15]
+        assert story.log(one) == LogPart(data=b"old new!too far", offset=0, size=15)
+        assert story.log(one, stream="stderr").data == b"apart"
+        assert story.log(other).data == b"\x00\xff"
+        assert list(story.append_pieces()) == []
+
+    def test_many_pieces_are_appended_and_their_middles_dropped(self, story: Story) -> None:
+        """L05 (Writer.append_logs): of each stream by itself, in whole chunks."""
+        task = story.task()
+        story.jobs(task, 30)
+        refs = [ref_of(story.take()) for _ in range(30)]
+        for part in range(6):
+            pieces = [
+                LogPiece(job_id=ref.job_id, fence=1, stream="stdout", offset=part * 5, data=b"%d" % part * 5)
+                for ref in refs
+            ]
+            assert list(story.append_pieces(*pieces, head=5, tail=10)) == [part * 5 + 5] * 30
+        for ref in refs:
+            assert story.log(ref) == LogPart(data=b"00000", offset=0, size=30)
+            assert story.log(ref, 5) == LogPart(data=b"4444455555", offset=20, size=30)
 
     def test_log_of_an_unknown_attempt_is_not_found(self, story: Story) -> None:
         """L03 (Reader.log, Writer.append_log): of an unknown job too."""

@@ -32,6 +32,7 @@ from whatsnext_core.model import (
     JobChanges,
     JobSpec,
     JobStatus,
+    LogPiece,
     Project,
     Requirement,
     RetryPolicy,
@@ -235,6 +236,10 @@ class Story:
         return self.write(
             lambda writer: writer.append_log(ref, stream, offset, data, head=head, tail=tail, now=self.now)
         )
+
+    def append_pieces(self, *pieces: LogPiece, head: int = 100, tail: int = 100) -> Sequence[int | None]:
+        """Append to several logs."""
+        return self.write(lambda writer: writer.append_logs(pieces, head=head, tail=tail, now=self.now))
 
     def log(self, ref: AttemptRef, offset: int = 0, limit: int = 1_000, stream: str = "stdout") -> LogPart:
         """Read from a log."""
