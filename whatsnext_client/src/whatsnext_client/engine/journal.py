@@ -63,7 +63,7 @@ class Journal:
 
     def _append(self, key: str, line: bytes) -> None:
         self._written += os.write(self._open[0], b'{"%s": %s}\n' % (key.encode(), line))
-        if self._written > SLACK + 2 * sum(map(len, self._lines.values())):
+        if self._written > SLACK and self._written > SLACK + 2 * sum(map(len, self._lines.values())):
             self._rewrite()
 
     def _rewrite(self) -> None:
