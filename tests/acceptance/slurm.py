@@ -61,8 +61,13 @@ def autoscaler(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daem
     return Daemon(argv, folder / "autoscaler.log", env=environ, cwd=folder)
 
 
-def run_mixture(folder: Path, count: int, start: Callable[[], Daemon], server: ServerProcess) -> tuple[float, Mixture]:
-    """Run a mixture of jobs, with a SIGKILL and a restart of what runs them in the middle; returns seconds, and it."""
+def run_mixture(
+    folder: Path, count: int, start: Callable[[], Daemon], server: ServerProcess, *, holds_jobs: bool = True
+) -> tuple[float, Mixture]:
+    """Run a mixture of jobs, with a SIGKILL and a restart of what runs them in the middle; returns seconds, and it.
+
+    What is killed holds the jobs itself, or starts others that do.
+    """
     mixture = Mixture(Server("127.0.0.1", server.port).append_project("mixture"), folder, count)
     mixture.submit()
     began = time.monotonic()
@@ -70,7 +75,8 @@ def run_mixture(folder: Path, count: int, start: Callable[[], Daemon], server: S
     try:
         wait_until(lambda: mixture.ended() >= count // 4 or not daemon.alive(), 300, "a quarter of the jobs has ended")
         assert daemon.alive(), daemon.tail()
-        _await_calm(mixture)
+        if holds_jobs:
+            _await_calm(mixture)
         daemon.kill()
         daemon = start()
         mixture.cancel()
@@ -118,7 +124,8 @@ def main(count: int) -> None:
     with running_slurm() as cluster:
         for name, start in (("worker", worker), ("autoscaler", autoscaler)):
             with _place(name) as (folder, server):
-                took, mixture = run_mixture(folder, count, partial(start, server, folder, cluster), server)
+                begin = partial(start, server, folder, cluster)
+                took, mixture = run_mixture(folder, count, begin, server, holds_jobs=start is worker)
                 kinds = ", ".join(f"{number} {kind}" for kind, number in mixture.check().items())
                 click.echo(f"{name}: {count} jobs in {took:.1f} s ({kinds}): every one as it should be")
                 mixed.append(took)
