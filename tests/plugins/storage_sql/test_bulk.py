@@ -1,14 +1,15 @@
 """Many rows at once: the same rows come out whichever way they go to the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, exc, select
+from sqlalchemy import Connection, Table, exc, select
 
 from tests.plugins.storage_sql.spying import spying
-from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, delete_rows, insert_rows, update_rows
+from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, deleting, inserting, updating
 from whatsnext_storage_sql.database import get_engine
+from whatsnext_storage_sql.direct import Order, run
 from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.tables import ATTEMPT, LEASE, LOG_CHUNK
 
@@ -31,6 +32,24 @@ TEXTS = (
     "'%s'",
 )
 MANY = 500
+
+
+def send(connection: Connection, order: Order | None) -> None:
+    """Run what changes rows."""
+    assert order is not None
+    run(connection, [order])
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
+    send(connection, inserting(connection.dialect, table, columns, rows))
+
+
+def update_rows(connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
+    send(connection, updating(connection.dialect, table, columns, keys, rows))
+
+
+def delete_rows(connection: Connection, table: Table, keys: Sequence[str], rows: Rows) -> None:
+    send(connection, deleting(connection.dialect, table, keys, rows))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import psycopg
 import pytest
 from attrs import evolve
 from sqlalchemy import Connection, Engine, event, text
@@ -197,6 +198,31 @@ def test_rows_of_a_large_batch_are_found_by_their_keys(full: Story) -> None:
     spy = spied(act)
     assert len([statement for statement in spy.plans if "unnest(%s" in statement]) >= 6
     assert [found for found in spy.scans(*HOT) if "unnest(%s" in found[0]] == []
+
+
+@pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_rows_are_found_by_their_keys_in_tables_that_were_empty_when_last_looked_at(
+    storage: SQLStorage, sql_url: str
+) -> None:
+    story = Story(storage)
+    task = story.task()
+    story.client("w")
+    free = Capacity(cpu=500)
+    request = ClaimRequest(offer=Offer(free=free, total=free, limit=500), client_id="w", session_id="s")
+
+    def act() -> None:
+        given = story.write(lambda writer: writer.claim(request, story.now))
+        ends = [AttemptEnd(job_id=one.job.id, fence=one.fence, succeeded=True) for one in given]
+        assert len(story.write(lambda writer: writer.finish(ends, "s", story.now))) == 500
+
+    story.write(lambda writer: writer.submit(task.project_id, specs(task.id, 500), story.now))
+    act()
+    with psycopg.connect(sql_url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    story.write(lambda writer: writer.submit(task.project_id, specs(task.id, 2_000), story.now))
+    plans = {statement: plan for statement, plan in spied(act).plans.items() if "unnest(%s" in statement}
+    assert len(plans) >= 6
+    assert [plan for plan in plans.values() if any("Join Filter" in line for line in plan)] == []
 
 
 def outside_of_lines(scans: list[tuple[str, str]]) -> list[tuple[str, str]]:

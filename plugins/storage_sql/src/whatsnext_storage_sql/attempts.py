@@ -22,8 +22,9 @@ from whatsnext_core.states import (
 )
 from whatsnext_storage_sql.bulk import plain
 from whatsnext_storage_sql.dialects import among
-from whatsnext_storage_sql.graph import lock_graph, move
-from whatsnext_storage_sql.jobstate import JobState
+from whatsnext_storage_sql.direct import Query
+from whatsnext_storage_sql.graph import load, move
+from whatsnext_storage_sql.jobstate import LOCKED, UNLOCKED, JobState
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.rows import ATTEMPT_COLUMNS, allocation_values, attempt_of
@@ -31,7 +32,7 @@ from whatsnext_storage_sql.tables import ATTEMPT, LEASE
 from whatsnext_storage_sql.transaction import Transaction
 
 _HELD = select(*ATTEMPT_COLUMNS).join(LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence))
-_HELD_OF = _HELD.where(among(LEASE.c.job_id, "ids"))
+_HELD_OF = Query(_HELD.where(among(LEASE.c.job_id, "ids")))
 _FORMER = select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.session_id, ATTEMPT.c.status).where(
     among(ATTEMPT.c.job_id, "ids")
 )
@@ -60,13 +61,12 @@ class Holds:
         ``may_end`` unless no job will begin or cease to be over; ``free`` passes over jobs that others have locked.
         """
         wanted = list(dict.fromkeys(job_ids))
-        if may_end:
-            lock_graph(self.ledger.tx, wanted)
-        self.ledger.load(wanted, free=free)
-        live = [number for number in wanted if self.ledger.knows(number) and self.ledger[number].status.is_live]
-        if live:
-            for row in self.ledger.tx.all(_HELD_OF, ids=live):
-                self._live[row.job_id] = attempt_of(row)
+        if not wanted:
+            return
+        query, held = UNLOCKED if free else LOCKED, (_HELD_OF, {"ids": wanted})
+        rows = load(self.ledger, wanted, query, held) if may_end else self.ledger.load(wanted, query, after=[held])[-1]
+        for row in rows:
+            self._live[row.job_id] = attempt_of(row)
 
     def held(self, job_id: int, fence: int, session_id: str | None) -> tuple[JobState, Attempt] | None:
         """Return job and attempt if the attempt is live, of the session, and its job is there to be seen."""

@@ -15,9 +15,10 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, exc
+from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql
 
+from whatsnext_storage_sql.direct import Order
 from whatsnext_storage_sql.models.types import to_micros
 
 ARRAYS_FROM = 4
@@ -38,59 +39,38 @@ def plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
-    """Insert rows."""
-    if _has_arrays(connection, rows):
-        types = _types(table, tuple(columns))
-        if len(rows) >= COPY_FROM or BYTES in types:
-            _copy(connection, f"COPY {table.name} ({_quoted(columns)}) FROM STDIN", rows)
-        else:
-            connection.exec_driver_sql(_insert_all(table.name, tuple(columns), types), _arrays(types, rows))
-    elif rows:
-        connection.exec_driver_sql(_insert(table.name, tuple(columns), _mark(connection)), list(rows))
+def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows, conflict: str = "") -> Order | None:
+    """Return what inserts rows, none of them twice; ``conflict`` says what to do about a row that is there already."""
+    if not _has_arrays(dialect, rows):
+        return Order(_insert(table.name, tuple(columns), _mark(dialect)) + conflict, list(rows)) if rows else None
+    types = _types(table, tuple(columns))
+    if (len(rows) >= COPY_FROM and not conflict) or BYTES in types:
+        return Order(f"COPY {table.name} ({_quoted(columns)}) FROM STDIN", list(rows))
+    return Order(_insert_all(table.name, tuple(columns), types) + conflict, [_arrays(types, rows)])
 
 
-def update_rows(connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
-    """Set columns of rows that are found by their keys; each row gives first the values, then the keys.
+def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> Order | None:
+    """Return what sets columns of rows that are found by their keys; each row gives first the values, then the keys.
 
     If a key comes more than once, the last row counts.
     """
-    if _has_arrays(connection, rows):
-        types = _types(table, (*columns, *keys))
-        last = {row[len(columns) :]: row for row in rows}
-        statement = _update_all(table.name, tuple(columns), tuple(keys), types)
-        connection.exec_driver_sql(statement, _arrays(types, last.values()))
-    elif rows:
-        connection.exec_driver_sql(_update(table.name, tuple(columns), tuple(keys), _mark(connection)), list(rows))
+    if not _has_arrays(dialect, rows):
+        return Order(_update(table.name, tuple(columns), tuple(keys), _mark(dialect)), list(rows)) if rows else None
+    types = _types(table, (*columns, *keys))
+    last = {row[len(columns) :]: row for row in rows}
+    return Order(_update_all(table.name, tuple(columns), tuple(keys), types), [_arrays(types, last.values())])
 
 
-def delete_rows(connection: Connection, table: Table, keys: Sequence[str], rows: Rows) -> None:
-    """Delete rows that are found by their keys."""
-    if _has_arrays(connection, rows):
-        types = _types(table, tuple(keys))
-        connection.exec_driver_sql(_delete_all(table.name, tuple(keys), types), _arrays(types, rows))
-    elif rows:
-        connection.exec_driver_sql(_delete(table.name, tuple(keys), _mark(connection)), list(rows))
+def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) -> Order | None:
+    """Return what deletes rows that are found by their keys."""
+    if not _has_arrays(dialect, rows):
+        return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows)) if rows else None
+    types = _types(table, tuple(keys))
+    return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, rows)])
 
 
-def _copy(connection: Connection, statement: str, rows: Rows) -> None:
-    """Send rows by COPY, which goes past SQLAlchemy; what the driver raises becomes what SQLAlchemy would."""
-    cursor: Any = connection.connection.cursor()
-    dialect = connection.dialect
-    base = dialect.loaded_dbapi.Error
-    try:
-        with cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except base as error:
-        broken = dialect.is_disconnect(error, connection.connection, cursor)
-        raise exc.DBAPIError.instance(
-            statement, None, error, base, connection_invalidated=broken, dialect=dialect
-        ) from error
-
-
-def _has_arrays(connection: Connection, rows: Rows) -> bool:
-    return len(rows) >= ARRAYS_FROM and connection.dialect.name == "postgresql"
+def _has_arrays(dialect: Dialect, rows: Rows) -> bool:
+    return len(rows) >= ARRAYS_FROM and dialect.name == "postgresql"
 
 
 def _quoted(columns: Sequence[str]) -> str:
@@ -98,8 +78,8 @@ def _quoted(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
-def _mark(connection: Connection) -> str:
-    return "%s" if connection.dialect.name == "postgresql" else "?"
+def _mark(dialect: Dialect) -> str:
+    return "%s" if dialect.name == "postgresql" else "?"
 
 
 # -- a statement for each row ------------------------------------------------------------------------------------------
@@ -187,4 +167,10 @@ def _unnest(types: tuple[str, ...]) -> str:
 
 
 def _joined(keys: Sequence[str], olds: Sequence[str]) -> str:
-    return " AND ".join(f"{key} = {old}" for key, old in zip(keys, olds, strict=True))
+    """Return the condition that keys are those given, the first in other words, so that no plan turns the search round.
+
+    Where all were said to be equal, PostgreSQL would walk through all of a table that was empty when it last looked, to
+    compare each row with all that was given.
+    """
+    others = (f"{key} = {old}" for key, old in zip(keys[1:], olds[1:], strict=True))
+    return " AND ".join((f"{keys[0]} = ANY (ARRAY[{olds[0]}])", *others))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
+from typing import Any
 
 from attrs import evolve
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import Allocation, Assignment, Attempt, AttemptStatus
@@ -14,24 +16,28 @@ from whatsnext_core.references import lacking, refers, results_needed, with_resu
 from whatsnext_core.scheduling import CLAIM_ROUNDS, RESERVATION_HOLDS, Pick, plan_claim
 from whatsnext_core.storage import ClaimRequest
 from whatsnext_storage_sql.attempts import Holds
-from whatsnext_storage_sql.clients import client
+from whatsnext_storage_sql.clients import unknown
 from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.direct import Query
 from whatsnext_storage_sql.graph import spread
-from whatsnext_storage_sql.jobs import jobs_by_id
-from whatsnext_storage_sql.jobstate import JobState
+from whatsnext_storage_sql.jobs import EDGES, by_child, jobs_by_id
+from whatsnext_storage_sql.jobstate import COLUMNS, UNLOCKED_STATES, JobState
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.lines import heads
 from whatsnext_storage_sql.models.types import to_micros
-from whatsnext_storage_sql.rows import allocation_of
+from whatsnext_storage_sql.rows import JOB_COLUMNS, JOB_FIELDS, allocation_of, job_with, task_of
 from whatsnext_storage_sql.tables import ATTEMPT, CLIENT, JOB, LEASE, RESERVATION, TASK
 from whatsnext_storage_sql.tasks import tasks_by_id
 from whatsnext_storage_sql.transaction import Transaction
 
-_RESERVED = select(RESERVATION.c.client_id, RESERVATION.c.job_id, RESERVATION.c.made_at, CLIENT).join(
-    CLIENT, CLIENT.c.id == RESERVATION.c.client_id
+_ASKING = Query(select(CLIENT.c.is_active, CLIENT.c.draining).where(CLIENT.c.id == bindparam("client")))
+_RESERVED = Query(
+    select(
+        RESERVATION.c.client_id, RESERVATION.c.job_id, RESERVATION.c.made_at, CLIENT.c.is_active, CLIENT.c.draining
+    ).join(CLIENT, CLIENT.c.id == RESERVATION.c.client_id)
 )
 _UNRESERVE = delete(RESERVATION).where(RESERVATION.c.client_id == bindparam("client"))
-_CLAIMED = (
+_CLAIMED = Query(
     select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.allocation, LEASE.c.fence.label("held"))
     .outerjoin(LEASE, (LEASE.c.job_id == ATTEMPT.c.job_id) & (LEASE.c.fence == ATTEMPT.c.fence))
     .where(ATTEMPT.c.session_id == bindparam("session"), ATTEMPT.c.request == bindparam("number"))
@@ -40,20 +46,32 @@ _CLAIMED = (
 _RESULTS = (
     select(JOB.c.id, JOB.c.result).join(TASK, TASK.c.id == JOB.c.task_id).where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
 )
+_BESIDE = [place for place, name in enumerate(JOB_FIELDS) if name not in COLUMNS]
+_SHARED = [place for place, name in enumerate(COLUMNS) if name in JOB_FIELDS]
+_NAMES = (*(COLUMNS[place] for place in _SHARED), *(JOB_FIELDS[place] for place in _BESIDE))
+_shared = itemgetter(*_SHARED)
+_WHOLE = Query(UNLOCKED_STATES.add_columns(*(JOB_COLUMNS[place] for place in _BESIDE)))
+_TASKS_OF = Query(select(TASK).where(TASK.c.id.in_(select(JOB.c.task_id).where(among(JOB.c.id, "ids")))))
 
 
 def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
     """Give ready jobs to a client, best first."""
-    if request.client_id is not None:
-        asking = client(tx, request.client_id)
-        if asking.draining or not asking.is_active:
-            return []
-    if request.session_id is not None and request.request is not None:
-        earlier = tx.all(_CLAIMED, session=request.session_id, number=request.request)
+    own, elsewhere = False, set[int]()
+    if request.client_id is not None or request.request is not None:
+        client, earlier, reserved = tx.ask(
+            (_ASKING, {"client": request.client_id}),
+            (_CLAIMED, {"session": request.session_id, "number": request.request}),
+            (_RESERVED, {}),
+        )
+        if request.client_id is not None:
+            if not client:
+                raise unknown(request.client_id)
+            if client[0].draining or not client[0].is_active:
+                return []
+            own, elsewhere = _reservations(reserved, request.client_id, now)
         if earlier:
             held = {row.job_id: (row.fence, allocation_of(row.allocation)) for row in earlier if row.held}
             return _with_results(tx, _assignments(tx, held), now)
-    own, elsewhere = _reservations(tx, request.client_id, now)
     given: list[Assignment] = []
     offer, reserve = request.offer, None
     for _ in range(CLAIM_ROUNDS):
@@ -81,11 +99,8 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
     return given
 
 
-def _reservations(tx: Transaction, client_id: str | None, now: datetime) -> tuple[bool, set[int]]:
+def _reservations(rows: Sequence[Row[Any]], client_id: str, now: datetime) -> tuple[bool, set[int]]:
     """Return whether the client has a reservation, and the jobs that others drain for."""
-    if client_id is None:
-        return False, set()
-    rows = tx.all(_RESERVED)
     elsewhere = {
         row.job_id
         for row in rows
@@ -104,19 +119,24 @@ def _reserve(tx: Transaction, client_id: str, job_id: int | None, now: datetime,
 def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
     if not picks:
         return []
-    holds = Holds(Ledger(tx))
-    holds.ledger.load((pick.job_id for pick in picks), free=True)
-    given: dict[int, tuple[int, Allocation]] = {}
+    holds, ids = Holds(Ledger(tx)), {"ids": [pick.job_id for pick in picks]}
+    rows, edges, tasks = holds.ledger.load(ids["ids"], _WHOLE, after=[(EDGES, ids), (_TASKS_OF, ids)])
+    before = by_child(edges)
+    task_by_id = {row.id: task_of(row) for row in tasks}
+    found = {row.id: row for row in rows}
+    given = []
     for pick in picks:
-        found = holds.ledger.seen(pick.job_id)
-        if found is not None and found.is_ready:
-            attempt = new_attempt(found, pick.allocation, now, request)
-            holds.begin(found, attempt, now)
-            given[pick.job_id] = (attempt.fence, pick.allocation)
+        state = holds.ledger.seen(pick.job_id)
+        if state is not None and state.is_ready:
+            attempt = new_attempt(state, pick.allocation, now, request)
+            state = holds.begin(state, attempt, now)
+            values = zip(_NAMES, (*_shared(state), *found[state.id][-len(_BESIDE) :]), strict=True)
+            job = job_with(dict(values), before.get(state.id, ()))
+            task = task_by_id[state.task_id]
+            given.append(Assignment(job=job, task=task, fence=attempt.fence, allocation=pick.allocation))
     holds.flush()
     spread(holds.ledger, now)
-    assignments = {found.job.id: found for found in _assignments(tx, given)}
-    return [assignments[job_id] for job_id in given]
+    return given
 
 
 def _with_results(tx: Transaction, taken: Sequence[Assignment], now: datetime) -> Sequence[Assignment]:

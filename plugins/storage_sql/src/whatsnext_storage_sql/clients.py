@@ -65,7 +65,7 @@ def update_client(tx: Transaction, client_id: str, changes: ClientChanges) -> Cl
 def heartbeat(tx: Transaction, client_id: str, now: datetime) -> None:
     """Note that a client was heard of."""
     if tx.run(_HEARD, {"at": client_id, "moment": now}).rowcount == 0:
-        raise _unknown(client_id)
+        raise unknown(client_id)
 
 
 def _write(tx: Transaction, new: Client) -> None:
@@ -74,9 +74,10 @@ def _write(tx: Transaction, new: Client) -> None:
 
 def _found(row: Row[Any] | None, client_id: str) -> Row[Any]:
     if row is None:
-        raise _unknown(client_id)
+        raise unknown(client_id)
     return row
 
 
-def _unknown(client_id: str) -> NotFoundError:
+def unknown(client_id: str) -> NotFoundError:
+    """Return the error for a client that there is none of."""
     return NotFoundError(f"Client with id {shorten(client_id)} not found.")

@@ -124,6 +124,9 @@ def _set_up_postgresql(connection: Any, _: Any) -> None:
         # while a table was small, and is kept, goes through all of the table when it has grown.
         cursor.execute("SET enable_hashjoin = off")
         cursor.execute("SET enable_mergejoin = off")
+        # Nor is a table gone through that was empty when the database last looked, and no time is spent on compiling.
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("SET jit = off")
         cursor.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )

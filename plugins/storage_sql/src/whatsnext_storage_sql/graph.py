@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,8 @@ from sqlalchemy import Row, bindparam, select, text
 
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
 from whatsnext_core.model import EventKind, JobStatus, event_data
-from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.dialects import among, numbers
+from whatsnext_storage_sql.direct import Query, Question
 from whatsnext_storage_sql.jobstate import STATE, JobState, states_of
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.rows import CONDITIONS
@@ -24,8 +25,18 @@ GRAPH_LOCK = 7_308_332_045
 """The advisory lock of PostgreSQL under which children are told."""
 
 _LOCK = text(f"SELECT pg_advisory_xact_lock({GRAPH_LOCK})")
-_HAS_CHILDREN = select(EDGE.c.parent_id).where(among(EDGE.c.parent_id, "ids")).limit(1)
-_CHILDREN = (
+_LOCK_FOR = Query(
+    text(
+        f"SELECT pg_advisory_xact_lock({GRAPH_LOCK}) "  # noqa: S608  # a number of ours
+        "FROM (SELECT 1 FROM edge WHERE parent_id = ANY (:ids) LIMIT 1) AS one"
+    ).bindparams(numbers("ids"))
+)
+_PARENTS = Query(
+    select(JOB.c.id).where(
+        among(JOB.c.id, "ids"), select(EDGE.c.parent_id).where(EDGE.c.parent_id == JOB.c.id).exists()
+    )
+)
+_CHILDREN_OF = (
     STATE.add_columns(EDGE.c.parent_id, EDGE.c.condition, EDGE.c.fate)
     .join(EDGE, EDGE.c.child_id == JOB.c.id)
     .where(among(EDGE.c.parent_id, "ids"))
@@ -33,7 +44,8 @@ _CHILDREN = (
     .limit(bindparam("limit"))
     .with_for_update(of=(JOB, EDGE))
 )
-_CHILDREN_AFTER = _CHILDREN.where(EDGE.c.child_id > bindparam("cursor"))
+_CHILDREN = Query(_CHILDREN_OF)
+_CHILDREN_AFTER = _CHILDREN_OF.where(EDGE.c.child_id > bindparam("cursor"))
 _KEEP = text(
     "INSERT INTO ripple (parent_id, cursor, last_status) VALUES (:parent, :cursor, :last) "
     "ON CONFLICT (parent_id) DO UPDATE SET cursor = excluded.cursor, last_status = excluded.last_status"
@@ -86,8 +98,22 @@ def lock_graph(tx: Transaction, job_ids: Collection[int]) -> None:
 
     Two servers that told children of several jobs each, in different orders, would wait for each other in a circle.
     """
-    if tx.is_postgresql and not tx.graph_locked and tx.first(_HAS_CHILDREN, ids=list(job_ids)) is not None:
-        lock_whole_graph(tx)
+    if tx.is_postgresql and not tx.graph_locked:
+        tx.graph_locked = bool(tx.all(_LOCK_FOR, ids=job_ids))
+
+
+def load(ledger: Ledger, job_ids: Sequence[int], query: Query, after: Question) -> list[Any]:
+    """Load and lock jobs of which children may be told, after ``lock_graph``; return the rows of another query.
+
+    Which of them have no children is learned under their locks: nobody can give them some before this transaction ends.
+    """
+    ids = {"ids": job_ids}
+    before = [(_LOCK_FOR, ids)] if ledger.tx.is_postgresql and not ledger.tx.graph_locked else []
+    *locked, _, parents, found = ledger.load(job_ids, query, before=before, after=[(_PARENTS, ids), after])
+    ledger.tx.graph_locked |= any(locked)
+    ledger.childless.update(filter(ledger.knows, job_ids))
+    ledger.childless.difference_update(row.id for row in parents)
+    return found
 
 
 def lock_whole_graph(tx: Transaction) -> None:
@@ -103,6 +129,8 @@ def spread(ledger: Ledger, now: datetime, limit: int = AT_ONCE) -> int:
     Returns how many were told. Every command that changes jobs ends with this.
     """
     told = 0
+    for job_id in ledger.childless & ledger.ripples.keys():
+        del ledger.ripples[job_id]
     while ledger.ripples and told < limit:
         lock_graph(ledger.tx, ledger.ripples)
         told += _tell_wave(ledger, now, limit - told)

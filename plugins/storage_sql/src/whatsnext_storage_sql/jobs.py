@@ -13,6 +13,7 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Attempt, Job, JobStatus
 from whatsnext_core.storage import JobOrder, JobQuery, Page
 from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.direct import Query
 from whatsnext_storage_sql.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, job_of
 from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, LISTING, SUBMISSION, TASK
 from whatsnext_storage_sql.transaction import Transaction
@@ -26,9 +27,10 @@ VISIBLE: ColumnElement[bool] = and_(~TASK.c.deleted, or_(JOB.c.submission_id == 
 
 _JOB = select(*JOB_COLUMNS).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
 _ONE = _JOB.where(JOB.c.id == bindparam("id"))
-_MANY = _JOB.where(among(JOB.c.id, "ids"))
+_MANY = Query(_JOB.where(among(JOB.c.id, "ids")))
 _EXISTS = select(JOB.c.id).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE, JOB.c.id == bindparam("id"))
-_EDGES = select(EDGE).where(among(EDGE.c.child_id, "ids")).order_by(EDGE.c.child_id, EDGE.c.parent_id)
+EDGES = Query(select(EDGE).where(among(EDGE.c.child_id, "ids")).order_by(EDGE.c.child_id, EDGE.c.parent_id))
+"""Selects the edges of children."""
 _STATUSES = (
     select(JOB.c.id, JOB.c.status).join(TASK, TASK.c.id == JOB.c.task_id).where(~TASK.c.deleted, among(JOB.c.id, "ids"))
 )
@@ -156,7 +158,7 @@ def _conditions(query: JobQuery, number: ColumnElement[int]) -> list[ColumnEleme
 def dependencies(tx: Transaction, job_id: int) -> Mapping[int, tuple[str, JobStatus | None]]:
     """Return name and status of each job before this one."""
     check_exists(tx, job_id)
-    edges = tx.all(_EDGES, ids=[job_id])
+    edges = tx.all(EDGES, ids=[job_id])
     statuses = {row.id: STATUSES[row.status] for row in tx.all(_STATUSES, ids=[edge.parent_id for edge in edges])}
     return {edge.parent_id: (edge.parent_name, statuses.get(edge.parent_id)) for edge in edges}
 
@@ -179,11 +181,16 @@ def live_attempts(tx: Transaction, client_id: str) -> Sequence[Attempt]:
 
 
 def _with_edges(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Job]:
-    edges: defaultdict[int, list[Row[Any]]] = defaultdict(list)
-    if rows:
-        for edge in tx.all(_EDGES, ids=[row.id for row in rows]):
-            edges[edge.child_id].append(edge)
-    return [job_of(row, edges.get(row.id, [])) for row in rows]
+    edges = by_child(tx.all(EDGES, ids=[row.id for row in rows])) if rows else {}
+    return [job_of(row, edges.get(row.id, ())) for row in rows]
+
+
+def by_child(edges: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
+    """Return rows of ``EDGES`` by their children."""
+    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for edge in edges:
+        found[edge.child_id].append(edge)
+    return found
 
 
 def _unknown(job_id: int) -> NotFoundError:

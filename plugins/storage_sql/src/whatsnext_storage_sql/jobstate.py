@@ -12,6 +12,7 @@ from whatsnext_core.dependencies import Counts
 from whatsnext_core.model import Cause, JobStatus
 from whatsnext_core.states import Standing
 from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.direct import Query
 from whatsnext_storage_sql.rows import CAUSES, STATUSES
 from whatsnext_storage_sql.tables import JOB, TASK
 from whatsnext_storage_sql.transaction import Batch, Transaction, batch_of
@@ -82,7 +83,11 @@ _STATUS, _CAUSE = COLUMNS.index("status"), COLUMNS.index("cause")
 STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TASK.c.id == JOB.c.task_id)
 """Selects states, each followed by whether its task is deleted."""
 _LOCKED = STATE.where(among(JOB.c.id, "ids")).order_by(JOB.c.id).with_for_update(of=JOB)
-_UNLOCKED = _LOCKED.with_for_update(of=JOB, skip_locked=True)
+LOCKED = Query(_LOCKED)
+"""Selects the states of jobs that nobody else changes before this transaction ends."""
+UNLOCKED_STATES = _LOCKED.with_for_update(of=JOB, skip_locked=True)
+"""The same without those that another transaction has locked: this never waits."""
+UNLOCKED = Query(UNLOCKED_STATES)
 
 
 def states_of(tx: Transaction, rows: Sequence[Row[Any]]) -> list[tuple[JobState, Batch]]:
@@ -102,13 +107,3 @@ def raw_state(row: Row[Any]) -> JobState:
     values = list(row[: len(COLUMNS)])
     values[_STATUS], values[_CAUSE] = STATUSES[values[_STATUS]], CAUSES[values[_CAUSE]]
     return JobState._make(values)
-
-
-def lock(tx: Transaction, job_ids: Sequence[int]) -> list[tuple[JobState, Batch]]:
-    """Return those of the jobs that exist, seen or not; nobody else changes them before this transaction ends."""
-    return states_of(tx, tx.all(_LOCKED, ids=job_ids))
-
-
-def lock_free(tx: Transaction, job_ids: Sequence[int]) -> list[tuple[JobState, Batch]]:
-    """Return as ``lock`` does, without those that another transaction has locked: this never waits."""
-    return states_of(tx, tx.all(_UNLOCKED, ids=job_ids))

@@ -14,7 +14,8 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
 from whatsnext_storage_sql import lines
 from whatsnext_storage_sql.bulk import plain
-from whatsnext_storage_sql.jobstate import COLUMNS, JobState, lock, lock_free
+from whatsnext_storage_sql.direct import Query, Question
+from whatsnext_storage_sql.jobstate import COLUMNS, LOCKED, JobState, states_of
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 from whatsnext_storage_sql.tasks import class_after, lock_tasks, tasks_by_id
@@ -35,6 +36,8 @@ class Ledger:
     tx: Transaction
     by_cursor: bool = False
     """Whether a batch notes by its cursor which jobs it brought into the queue, so that their rows need not change."""
+    childless: set[int] = field(factory=set)
+    """Loaded jobs that are known to have no children before this command ends."""
     ripples: dict[int, JobStatus | None] = field(factory=dict)
     """Jobs whose children must be told what they are now; with the last status of a deleted one."""
     fates: dict[tuple[int, int], Fate] = field(factory=dict)
@@ -48,12 +51,23 @@ class Ledger:
 
     # -- knowing -------------------------------------------------------------------------------------------------------
 
-    def load(self, job_ids: Iterable[int], *, free: bool = False) -> None:
-        """Load and lock those of the jobs that are there and not loaded yet; ``free`` leaves out what others locked."""
+    def load(
+        self,
+        job_ids: Iterable[int],
+        query: Query = LOCKED,
+        *,
+        before: Sequence[Question] = (),
+        after: Sequence[Question] = (),
+    ) -> list[list[Any]]:
+        """Load and lock those of the jobs that are there and not loaded yet.
+
+        Returns the rows of all queries in their order: those asked ``before``, that of the jobs, and those ``after``.
+        """
         wanted = sorted({job_id for job_id in job_ids if job_id not in self._before})
-        if wanted:
-            for state, batch in (lock_free if free else lock)(self.tx, wanted):
-                self.know(state, batch)
+        answers = self.tx.ask(*before, (query, {"ids": wanted}), *after) if wanted or before or after else []
+        for state, batch in states_of(self.tx, answers[len(before)]) if answers else ():
+            self.know(state, batch)
+        return answers
 
     def know(self, state: JobState, batch: Batch) -> None:
         """Take in a job that was loaded and locked elsewhere, unless it is known already."""

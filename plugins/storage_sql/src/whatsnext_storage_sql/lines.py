@@ -14,6 +14,7 @@ from whatsnext_core.model import Requirement
 from whatsnext_core.resources import Room
 from whatsnext_core.scheduling import AHEAD, Line, Offer, ReadyJob
 from whatsnext_core.storage import Demand
+from whatsnext_storage_sql.direct import Query
 from whatsnext_storage_sql.models.types import from_micros
 from whatsnext_storage_sql.recall import BEGINNING, Key, KnownLine
 from whatsnext_storage_sql.rows import requirement_of
@@ -29,8 +30,9 @@ _KEYS = ("project_id", "class_id", "neg_priority", "job_id")
 
 # Steps from line to line: each step is a few searches in the key of ``ready``, however many jobs stand in the lines.
 # Not by comparing pairs: SQLite would then go through all jobs of the line that it comes from.
-_LINES = text(
-    """
+_LINES = Query(
+    text(
+        """
     WITH RECURSIVE line (project_id, class_id) AS (
         SELECT project_id, class_id FROM (
             SELECT project_id, class_id FROM ready ORDER BY project_id, class_id LIMIT 1
@@ -55,9 +57,11 @@ _LINES = text(
     JOIN requirement_class ON requirement_class.id = line.class_id
     WHERE project.status = 'ACTIVE' AND NOT project.deleted
     """
+    )
 )
-_LINES_OF = text(
-    """
+_LINES_OF = Query(
+    text(
+        """
     WITH RECURSIVE line (class_id) AS (
         SELECT class_id FROM (
             SELECT class_id FROM ready WHERE project_id = :project ORDER BY class_id LIMIT 1
@@ -71,10 +75,13 @@ _LINES_OF = text(
     JOIN requirement_class ON requirement_class.id = line.class_id
     JOIN project ON project.id = :project AND project.status = 'ACTIVE' AND NOT project.deleted
     """
+    )
 )
-_HEAD = text(
-    "SELECT project_id, class_id, neg_priority, job_id, since FROM ready "
-    "WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :number"
+_HEAD = Query(
+    text(
+        "SELECT project_id, class_id, neg_priority, job_id, since FROM ready "
+        "WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :number"
+    )
 )
 _LONGEST = "coalesce(job.timeout, task.timeout) + task.grace"
 _HEAD_IN_TIME = text(
@@ -99,8 +106,9 @@ _DEMAND = text(
     """  # noqa: S608 - of constants
 )
 # The rows are locked inside of a materialized expression, so that no plan locks more than it returns.
-_HEADS_POSTGRESQL = text(
-    """
+_HEADS_POSTGRESQL = Query(
+    text(
+        """
     WITH head AS MATERIALIZED (
         SELECT found.* FROM unnest(
             CAST(:projects AS bigint[]), CAST(:classes AS bigint[]), CAST(:numbers AS bigint[]),
@@ -116,6 +124,7 @@ _HEADS_POSTGRESQL = text(
     )
     SELECT * FROM head ORDER BY project_id, class_id, neg_priority, job_id
     """
+    )
 )
 
 

@@ -30,7 +30,7 @@ from whatsnext_core.model import (
     Task,
     TaskSpec,
 )
-from whatsnext_storage_sql.models.types import read_json
+from whatsnext_storage_sql.models.types import read_json, write_json
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
 
 STATUSES: Mapping[str, JobStatus] = {status.value: status for status in JobStatus}
@@ -77,7 +77,7 @@ def task_of(row: Row[Any]) -> Task:
             accelerator_memory=row.accelerator_memory,
             labels=frozenset(row.required_labels),
         ),
-        retry=from_json(row.retry, RetryPolicy),
+        retry=policy_of(row.retry),
         timeout=row.timeout,
         signal=row.signal,
         grace=row.grace,
@@ -100,7 +100,7 @@ def task_values(spec: TaskSpec) -> dict[str, Any]:
         "accelerator_kind": needs.accelerator_kind,
         "accelerator_memory": needs.accelerator_memory,
         "required_labels": sorted(needs.labels),
-        "retry": to_json(spec.retry),
+        "retry": write_json(to_json(spec.retry)),
         "timeout": spec.timeout,
         "signal": spec.signal,
         "grace": spec.grace,
@@ -115,11 +115,22 @@ def requirement_of(text: str) -> Requirement:
     return from_json(read_json(text), Requirement)
 
 
+@lru_cache(maxsize=4096)
+def policy_of(text: str) -> RetryPolicy:
+    """Return the policy that JSON text describes; most tasks have one of a few."""
+    return from_json(read_json(text), RetryPolicy)
+
+
 def job_of(row: Row[Any], edges: Sequence[Row[Any]]) -> Job:
     """Return the job in a row of ``JOB_COLUMNS``, with its edges."""
     values = dict(zip(JOB_FIELDS, row, strict=True))
     values["status"] = STATUSES[values["status"]]
     values["cause"] = CAUSES[values["cause"]]
+    return job_with(values, edges)
+
+
+def job_with(values: dict[str, Any], edges: Sequence[Row[Any]]) -> Job:
+    """Return the job of these values of ``JOB_FIELDS``, with its edges."""
     values["depends"] = {edge.parent_id: edge.parent_name for edge in edges}
     values["conditions"] = {edge.parent_id: CONDITIONS[edge.condition] for edge in edges}
     return Job(**values)

@@ -17,6 +17,7 @@ from whatsnext_storage_sql.attempts import Holds
 from whatsnext_storage_sql.attending import attendance
 from whatsnext_storage_sql.clearing import clear, clearing_is_due
 from whatsnext_storage_sql.graph import lock_whole_graph, spread, tell_after
+from whatsnext_storage_sql.jobstate import UNLOCKED
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.reclassing import reclass, reclassing_is_due
 from whatsnext_storage_sql.rows import STATUSES
@@ -103,7 +104,7 @@ def _wake(tx: Transaction, now: datetime, limit: int) -> int:
     """End back-offs."""
     job_ids = [row.job_id for row in tx.all(_WOKEN, now=now, limit=limit)]
     ledger = Ledger(tx)
-    ledger.load(job_ids, free=True)
+    ledger.load(job_ids, UNLOCKED)
     for job_id in job_ids:
         if ledger.knows(job_id):
             ledger.put(ledger[job_id]._replace(not_before=None))

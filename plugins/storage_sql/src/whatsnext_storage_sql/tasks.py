@@ -15,6 +15,7 @@ from whatsnext_core.model import JobStatus, Requirement, Task, TaskSpec
 from whatsnext_core.states import needed
 from whatsnext_core.storage import Page
 from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.direct import Query
 from whatsnext_storage_sql.errors import UniquenessError
 from whatsnext_storage_sql.projects import lock_project
 from whatsnext_storage_sql.rows import task_of, task_values
@@ -24,7 +25,9 @@ from whatsnext_storage_sql.transaction import Transaction
 _ALL = select(TASK).where(~TASK.c.deleted).order_by(TASK.c.id)
 _ONE = _ALL.where(TASK.c.id == bindparam("id"))
 _LOCKED = _ONE.with_for_update()
-_MANY = _ALL.where(among(TASK.c.id, "ids"))
+_SOME = _ALL.where(among(TASK.c.id, "ids"))
+_MANY = Query(_SOME)
+_KEPT = Query(_SOME.with_for_update(read=True, key_share=True))
 _NAMED = _ALL.where(TASK.c.project_id == bindparam("project_id"), TASK.c.name == bindparam("name"))
 _CLASS = select(REQUIREMENT_CLASS.c.id).where(REQUIREMENT_CLASS.c.key == bindparam("key"))
 _RECLASS = text(
@@ -58,7 +61,7 @@ def tasks(tx: Transaction, page: Page, project_id: int | None) -> Sequence[Task]
 
 def lock_tasks(tx: Transaction, task_ids: Collection[int]) -> Mapping[int, Row[Any]]:
     """Return the rows of those tasks that exist; none of them is deleted before this transaction ends."""
-    rows = tx.all(_MANY.with_for_update(read=True, key_share=True), ids=sorted(task_ids))
+    rows = tx.all(_KEPT, ids=sorted(task_ids))
     return {row.id: row for row in rows}
 
 

@@ -10,16 +10,17 @@ from enum import Enum, auto
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import Connection, CursorResult, Executable, Row, Table, exc, select, text
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, exc, select
 
 from whatsnext_core.errors import InvalidError, StorageError, TransientStorageError
 from whatsnext_core.model import EventKind
-from whatsnext_storage_sql.bulk import Rows, delete_rows, insert_rows, update_rows
+from whatsnext_storage_sql.bulk import Rows, deleting, inserting, updating
 from whatsnext_storage_sql.dialects import among
+from whatsnext_storage_sql.direct import Order, Query, Question, run
 from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.recall import Recall
-from whatsnext_storage_sql.tables import EVENT, SUBMISSION
+from whatsnext_storage_sql.tables import COUNTER, EVENT, SUBMISSION
 
 COUNTER_LOCK = 7_308_332_044
 """The advisory lock of PostgreSQL under which counters change and events get their numbers, just before a commit."""
@@ -27,12 +28,14 @@ COUNTER_LOCK = 7_308_332_044
 CountKey = tuple[int, int, int, str]
 """Project, submission (0 unless staged), task and status."""
 
-_COUNT = text(
-    "INSERT INTO counter (project_id, submission_id, task_id, status, number) VALUES (:p, :b, :t, :s, :n) "
-    "ON CONFLICT (project_id, submission_id, task_id, status) DO UPDATE SET number = counter.number + excluded.number"
+_COUNT_COLUMNS = ("project_id", "submission_id", "task_id", "status", "number")
+_COUNT_CONFLICT = (
+    " ON CONFLICT (project_id, submission_id, task_id, status) DO UPDATE SET number = counter.number + excluded.number"
 )
-_LOCK = text(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
-_SUBMISSIONS = select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
+_LOCK = Order(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
+_SUBMISSIONS = Query(
+    select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
+)
 _EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
 
 
@@ -64,6 +67,8 @@ class Transaction:
     """Whether no other server tells children of their parents before this transaction ends."""
     _counts: list[tuple[CountKey, int]] = field(factory=list)
     _events: list[tuple[Any, ...]] = field(factory=list)
+    _orders: list[Order] = field(factory=list)
+    """What is to be written before anything is read, or the transaction ends: it travels together."""
     _settled: set[int] = field(factory=set)
     """Batches that have no row any more; they never get one again."""
     _doom: StorageError | None = None
@@ -80,38 +85,60 @@ class Transaction:
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run a statement; with a list of parameters, once for each."""
+        self.send()
         with self._translated():
             return self.connection.execute(statement, parameters)
 
-    def all(self, statement: Executable, **parameters: Any) -> Sequence[Row[Any]]:
+    def ask(self, *asked: Question) -> list[list[Any]]:
+        """Return the rows of several queries, of which none needs the answer of another."""
+        with self._translated():
+            orders, self._orders = self._orders, []
+            found: list[list[Any]] = run(self.connection, orders, asked)
+            return found
+
+    def all(self, statement: Executable | Query, **parameters: Any) -> Sequence[Any]:
         """Return all rows of a statement."""
+        if isinstance(statement, Query):
+            return self.ask((statement, parameters))[0]
+        self.send()
         with self._translated():
             return self.connection.execute(statement, parameters).all()
 
-    def first(self, statement: Executable, **parameters: Any) -> Row[Any] | None:
+    def first(self, statement: Executable | Query, **parameters: Any) -> Row[Any] | None:
         """Return the first row of a statement, or None."""
+        if isinstance(statement, Query):
+            return next(iter(self.all(statement, **parameters)), None)
+        self.send()
         with self._translated():
             return self.connection.execute(statement, parameters).first()
 
-    def scalar(self, statement: Executable, **parameters: Any) -> Any:
+    def scalar(self, statement: Executable | Query, **parameters: Any) -> Any:
         """Return the first value of the first row of a statement, or None."""
-        with self._translated():
-            return self.connection.execute(statement, parameters).scalar()
+        row = self.first(statement, **parameters)
+        return None if row is None else row[0]
 
     def insert(self, table: Table, columns: Sequence[str], rows: Rows) -> None:
         """Insert rows of plain values."""
-        with self._translated():
-            insert_rows(self.connection, table, columns, rows)
+        self._note(inserting(self.connection.dialect, table, columns, rows))
 
     def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
         """Set columns of rows that are found by their keys; each row gives first the values, then the keys, plain."""
-        with self._translated():
-            update_rows(self.connection, table, columns, keys, rows)
+        self._note(updating(self.connection.dialect, table, columns, keys, rows))
 
     def delete(self, table: Table, keys: Sequence[str], rows: Rows) -> None:
         """Delete rows that are found by their keys, given as plain values."""
-        with self._translated():
-            delete_rows(self.connection, table, keys, rows)
+        self._note(deleting(self.connection.dialect, table, keys, rows))
+
+    def send(self) -> None:
+        """Run what was noted to be written; nothing is read before."""
+        if self._orders:
+            self.ask()
+
+    def _note(self, order: Order | None) -> None:
+        if self._doom is not None:
+            raise self._doom
+        if order is not None:
+            self._orders.append(order)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -144,11 +171,14 @@ class Transaction:
     def savepoint(self) -> Iterator[None]:
         """Return a block whose writes are undone if it raises."""
         counts, events, locked = len(self._counts), len(self._events), self.graph_locked
+        self.send()
         nested = self.connection.begin_nested()
         try:
             yield
+            self.send()
         except BaseException:
             del self._counts[counts:], self._events[events:]
+            self._orders.clear()
             self._settled.clear()
             if self.recall is not None:
                 self.recall.forget()
@@ -197,22 +227,19 @@ class Transaction:
         self._events.append((project_id, job_id, kind.value, to_micros(at), write_json(data)))
 
     def flush(self) -> None:
-        """Write the counters and events that were held back."""
+        """Write all that was held back, the counters and events last."""
         if self._doom is not None:
             raise self._doom
-        if not self._counts and not self._events:
-            return
-        if self.is_postgresql:
-            self.run(_LOCK)
-        changes: Counter[CountKey] = Counter()
-        for key, change in self._counts:
-            changes[key] += change
-        if any(changes.values()):
-            self.run(
-                _COUNT,
-                [{"p": p, "b": b, "t": t, "s": s, "n": n} for (p, b, t, s), n in sorted(changes.items()) if n],
-            )
-        self.insert(EVENT, _EVENT_COLUMNS, self._events)
+        if self._counts or self._events:
+            if self.is_postgresql:
+                self._note(_LOCK)
+            changes: Counter[CountKey] = Counter()
+            for key, change in self._counts:
+                changes[key] += change
+            rows = [(*key, number) for key, number in sorted(changes.items()) if number]
+            self._note(inserting(self.connection.dialect, COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT))
+            self.insert(EVENT, _EVENT_COLUMNS, self._events)
+        self.send()
         self._counts.clear()
         self._events.clear()
 

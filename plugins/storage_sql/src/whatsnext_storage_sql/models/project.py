@@ -66,8 +66,8 @@ class Task(Base):
     required_labels: Mapped[Any] = mapped_column(Json)
     class_id: Mapped[int] = mapped_column(ForeignKey("requirement_class.id"))
     """The interned requirement."""
-    retry: Mapped[Any] = mapped_column(Json)
-    """The retry policy."""
+    retry: Mapped[str] = mapped_column(Text)
+    """The retry policy, as JSON."""
     timeout: Mapped[float | None] = mapped_column(Float(53))
     signal: Mapped[str] = mapped_column(Text)
     grace: Mapped[float] = mapped_column(Float(53))
