@@ -29,6 +29,7 @@ KEY: Final = "$result"
 """The one key of a reference."""
 SHOWN: Final = 10
 """Names that a message lists, at most."""
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<place>[^.\[\]]+)\]")
 _PATH = re.compile(rf"({_STEP.pattern.replace('?P<key>', '').replace('?P<place>', '')})*")
 _CUT = re.compile(r"[.\[]|$")
@@ -52,7 +53,7 @@ class _Wish:
 
 def refers(parameters: Mapping[str, Any]) -> bool:
     """Return whether parameters may hold a reference."""
-    return any(_refers(value) for value in parameters.values()) or KEY in parameters
+    return KEY in parameters or any(map(_refers, parameters.values()))
 
 
 def check_references(parameters: Mapping[str, Any], parents: Mapping[int, str], what: str) -> frozenset[int]:
@@ -165,6 +166,8 @@ class _Parents:
 
 
 def _refers(value: Any) -> bool:
+    if type(value) in _SCALARS:
+        return False
     if isinstance(value, Mapping):
         return KEY in value or any(map(_refers, value.values()))
     return isinstance(value, list | tuple) and any(map(_refers, value))

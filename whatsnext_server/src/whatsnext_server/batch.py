@@ -23,7 +23,7 @@ from whatsnext_server.writer import Command
 
 SMALL: Final = 1000
 """Jobs of a batch that is written in one transaction, at most."""
-SLICE: Final = 500
+SLICE: Final = 2000
 """Jobs that are written in one transaction of a larger batch."""
 
 _log = logging.getLogger(__name__)

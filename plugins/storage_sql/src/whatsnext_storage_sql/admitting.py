@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, literal_column, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, literal_column, or_, select, update
 
 from whatsnext_core.model import EventKind, JobStatus, event_data
 from whatsnext_core.storage import SUBMISSION_LASTS
 from whatsnext_storage_sql import lines
 from whatsnext_storage_sql.erasing import erase
 from whatsnext_storage_sql.graph import admit, spread
-from whatsnext_storage_sql.jobstate import STATE, JobState, raw_state
+from whatsnext_storage_sql.jobstate import STATE, raw_state
 from whatsnext_storage_sql.ledger import Ledger
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, SUBMISSION
@@ -28,16 +29,24 @@ _DUE = (
     .limit(1)
     .with_for_update(of=SUBMISSION, skip_locked=True)
 )
-_SLICE = (
-    STATE.where(
-        JOB.c.submission_id == bindparam("id"),
-        JOB.c.submission_id > literal_column("0"),  # says that the partial index will do
-        JOB.c.id > bindparam("cursor"),
+
+
+def _slice(columns: Select[Any]) -> Select[Any]:
+    """Select the next jobs of a batch."""
+    return (
+        columns.where(
+            JOB.c.submission_id == bindparam("id"),
+            JOB.c.submission_id > literal_column("0"),  # says that the partial index will do
+            JOB.c.id > bindparam("cursor"),
+        )
+        .order_by(JOB.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(of=JOB)
     )
-    .order_by(JOB.c.id)
-    .limit(bindparam("limit"))
-    .with_for_update(of=JOB)
-)
+
+
+_STATES = _slice(STATE)
+_WAITING = _slice(select(JOB.c.id, JOB.c.task_id, JOB.c.class_id, JOB.c.priority, JOB.c.unmet, JOB.c.impossible))
 _GIVE_UP = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(state="discarded")
 _ADVANCE = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
 _END = delete(SUBMISSION).where(SUBMISSION.c.id == bindparam("at"))
@@ -69,39 +78,40 @@ def advance_batches(tx: Transaction, now: datetime, limit: int) -> int:
 
 
 def _admit(tx: Transaction, batch: int, project_id: int, cursor: int, now: datetime, limit: int) -> int:
-    states = [raw_state(row) for row in tx.all(_SLICE, id=batch, cursor=cursor, limit=limit)]
-    if any(state.impossible for state in states):
-        _admit_one_by_one(tx, states, now)
+    jobs = tx.all(_WAITING, id=batch, cursor=cursor, limit=limit)
+    if any(job.impossible for job in jobs):
+        _admit_one_by_one(tx, tx.all(_STATES, id=batch, cursor=cursor, limit=limit), now)
     else:
-        _admit_at_once(tx, states, now)
-    if len(states) == limit:
-        tx.run(_ADVANCE, {"at": batch, "new_cursor": states[-1].id})
+        _admit_at_once(tx, batch, project_id, jobs, now)
+    if len(jobs) == limit:
+        tx.run(_ADVANCE, {"at": batch, "new_cursor": jobs[-1].id})
     else:
         _end(tx, batch, project_id)
-    return len(states) + 1
+    return len(jobs) + 1
 
 
-def _admit_at_once(tx: Transaction, states: Sequence[JobState], now: datetime) -> None:
+def _admit_at_once(tx: Transaction, batch: int, project_id: int, jobs: Sequence[Row[Any]], now: datetime) -> None:
     """Bring jobs of which none is BLOCKED into the queue: they are PENDING, as they have been, and maybe ready."""
-    classes = {row.id: row.class_id for row in lock_tasks(tx, {state.task_id for state in states}).values()}
-    data = event_data(None, JobStatus.PENDING)
+    number_of = Counter([job.task_id for job in jobs])
+    classes = {row.id: row.class_id for row in lock_tasks(tx, number_of).values()}
     ready, moved = [], []
-    for state in states:
-        class_id = classes[state.task_id]
-        if not state.unmet:
-            ready.append((state.project_id, class_id, -state.priority, state.id))
-        if class_id != state.class_id:
-            moved.append((class_id, state.id))
-        tx.tell(state.project_id, state.id, EventKind.SUBMITTED, now, data)
+    for job_id, task_id, old_class, priority, unmet, _ in map(tuple, jobs):
+        class_id = classes[task_id]
+        if not unmet:
+            ready.append((project_id, class_id, -priority, job_id))
+        if class_id != old_class:
+            moved.append((class_id, job_id))
+    tx.tell_of_all(project_id, [job.id for job in jobs], EventKind.SUBMITTED, now, event_data(None, JobStatus.PENDING))
     lines.enter(tx, ready, to_micros(now))
     tx.update(JOB, ("class_id",), ("id",), moved)
-    for (project_id, task_id, submission_id), number in Counter(state[1:4] for state in states).items():
-        tx.count((project_id, submission_id, task_id, JobStatus.PENDING.value), -number)
+    for task_id, number in number_of.items():
+        tx.count((project_id, batch, task_id, JobStatus.PENDING.value), -number)
         tx.count((project_id, 0, task_id, JobStatus.PENDING.value), number)
 
 
-def _admit_one_by_one(tx: Transaction, states: Sequence[JobState], now: datetime) -> None:
+def _admit_one_by_one(tx: Transaction, rows: Sequence[Row[Any]], now: datetime) -> None:
     ledger = Ledger(tx, by_cursor=True)
+    states = [raw_state(row) for row in rows]
     for state in states:
         ledger.know(state, Batch.PUBLISHED)
     for state in states:
@@ -111,7 +121,7 @@ def _admit_one_by_one(tx: Transaction, states: Sequence[JobState], now: datetime
 
 def _discard(tx: Transaction, batch: int, project_id: int, now: datetime, limit: int) -> int:
     ledger = Ledger(tx)
-    states = [raw_state(row) for row in tx.all(_SLICE, id=batch, cursor=0, limit=limit)]
+    states = [raw_state(row) for row in tx.all(_STATES, id=batch, cursor=0, limit=limit)]
     for state in states:
         ledger.know(state, Batch.HIDDEN)
     erase(ledger, states, now, tell_children=False, count=False, keep_events=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row, bindparam, insert, literal_column, or_, select, text, update
@@ -76,6 +79,9 @@ _JOB_COLUMNS = (
 EDGE_COLUMNS = ("child_id", "parent_id", "condition", "parent_name", "fate")
 _LISTING_COLUMNS = ("project_id", "status", "job_id", "neg_priority")
 
+_SHOWN = {status: status.value for status in JobStatus}
+_NO_EDGES = Counts()
+
 Parent: TypeAlias = tuple[JobStatus, str]
 """Status and name of a job that others depend on."""
 
@@ -130,16 +136,21 @@ def _write(
 ) -> list[int]:
     """Write the rows of new jobs, whose parents of the same call count as PENDING; return the BLOCKED ones."""
     moment = to_micros(now)
-    rows, edges, lists, ready, blocked = [], [], [], [], []
+    rows, edges, lists, ready = [], [], [], []
+    statuses: list[tuple[JobStatus, int]] = []
+    total: Counter[tuple[int, str]] = Counter()
     for number, spec in specs:
-        counts = Counts()
+        counts = _NO_EDGES
         for parent, condition in spec.depends.items():
             status, name = parents[parent] if parent not in names else (JobStatus.PENDING, names[parent])
             found = fate(condition, status)
             counts += weigh(Fate.MET, found)
             edges.append((number, parent, condition.value, name, found.value))
-        status = JobStatus.PENDING if submission else counts.status
-        class_id, task_id = classes[spec.task_id], spec.task_id
+        status = JobStatus.PENDING if submission or counts is _NO_EDGES else counts.status
+        shown, priority, task_id = _SHOWN[status], spec.priority, spec.task_id
+        class_id = classes[task_id]
+        statuses.append((status, number))
+        total[task_id, shown] += 1
         rows.append(
             (
                 number,
@@ -147,8 +158,8 @@ def _write(
                 task_id,
                 submission,
                 class_id,
-                status.value,
-                spec.priority,
+                shown,
+                priority,
                 counts.unmet,
                 counts.impossible,
                 moment,
@@ -158,19 +169,20 @@ def _write(
                 write_json(spec.parameters),
             )
         )
-        lists.append((project_id, status.value, number, -spec.priority))
-        tx.count((project_id, submission, task_id, status.value), 1)
-        if not submission:
-            tx.tell(project_id, number, EventKind.SUBMITTED, now, event_data(None, status))
-            if status is JobStatus.BLOCKED:
-                blocked.append(number)
-            elif counts.is_ready:
-                ready.append((project_id, class_id, -spec.priority, number))
+        lists.append((project_id, shown, number, -priority))
+        if counts.is_ready:
+            ready.append((project_id, class_id, -priority, number))
+    for (task_id, shown), jobs in total.items():
+        tx.count((project_id, submission, task_id, shown), jobs)
     tx.insert(JOB, _JOB_COLUMNS, rows)
     tx.insert(EDGE, EDGE_COLUMNS, edges)
     tx.insert(LISTING, _LISTING_COLUMNS, lists)
+    if submission:
+        return []
+    for status, same in groupby(statuses, itemgetter(0)):
+        tx.tell_of_all(project_id, [number for _, number in same], EventKind.SUBMITTED, now, event_data(None, status))
     enter(tx, ready, moment)
-    return blocked
+    return [number for status, number in statuses if status is JobStatus.BLOCKED]
 
 
 def _check_ids(tx: Transaction, specs: Sequence[JobSpec], given: Mapping[int, JobSpec]) -> None:

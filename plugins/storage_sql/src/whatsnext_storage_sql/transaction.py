@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
@@ -224,7 +224,14 @@ class Transaction:
 
     def tell(self, project_id: int, job_id: int, kind: EventKind, at: datetime, data: Mapping[str, Any]) -> None:
         """Write an event."""
-        self._events.append((project_id, job_id, kind.value, to_micros(at), write_json(data)))
+        self.tell_of_all(project_id, (job_id,), kind, at, data)
+
+    def tell_of_all(
+        self, project_id: int, job_ids: Iterable[int], kind: EventKind, at: datetime, data: Mapping[str, Any]
+    ) -> None:
+        """Write the same event of each of these jobs."""
+        rest = (kind.value, to_micros(at), write_json(data))
+        self._events += [(project_id, job_id, *rest) for job_id in job_ids]
 
     def flush(self) -> None:
         """Write all that was held back, the counters and events last."""

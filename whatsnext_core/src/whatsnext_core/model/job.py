@@ -13,11 +13,6 @@ from whatsnext_core.model import limits
 from whatsnext_core.model.status import Cause, Condition, JobStatus
 
 
-def _check_own_id(job: JobSpec, _: object, value: int | None) -> None:
-    if value is not None:
-        limits.check_id(value, f"id of job {limits.shorten(job.name)}")
-
-
 def _check_priority(what: str, value: int) -> None:
     limits.check_number(value, f"priority of {what}", low=-limits.MAX_PRIORITY, high=limits.MAX_PRIORITY)
 
@@ -31,46 +26,34 @@ def _check_depends(what: str, value: Mapping[int, Condition]) -> None:
 class JobSpec:
     """What a person says of a new job."""
 
-    name: str = field()
+    name: str
     """Name; need not be unique."""
-    task_id: int = field()
+    task_id: int
     """The task, of the same project."""
     parameters: Mapping[str, Any] = field(factory=dict)
     """Values for the command, a JSON object of at most 1 MiB."""
-    priority: int = field(default=0)
+    priority: int = 0
     """Higher runs first; equal ones run oldest first."""
     depends: Mapping[int, Condition] = field(factory=dict)
     """Ids of the jobs that come before this one, each with what it must do."""
-    id: int | None = field(default=None, validator=_check_own_id)
+    id: int | None = None
     """An id from ``reserve_job_ids``, so that jobs of one batch can refer to each other; None takes the next one."""
-    timeout: float | None = field(default=None)
+    timeout: float | None = None
     """Seconds an attempt may run, instead of the task's limit; None keeps that one."""
 
-    @name.validator
-    def _check_name(self, _: object, value: str) -> None:
-        limits.check_name(value, "name of the job")
-
-    @priority.validator
-    def _check_priority(self, _: object, value: int) -> None:
-        _check_priority(f"job {limits.shorten(self.name)}", value)
-
-    @task_id.validator
-    def _check_task(self, _: object, value: int) -> None:
-        limits.check_id(value, f"task of job {limits.shorten(self.name)}")
-
-    @parameters.validator
-    def _check_parameters(self, _: object, value: Mapping[str, Any]) -> None:
-        limits.dump_parameters(value, f"parameters of job {limits.shorten(self.name)}")
-
-    @depends.validator
-    def _check_depends(self, _: object, value: Mapping[int, Condition]) -> None:
-        _check_depends(f"job {limits.shorten(self.name)}", value)
-
-    @timeout.validator
-    def _check_timeout(self, _: object, value: float | None) -> None:
-        if value is not None:
-            what = f"timeout of job {limits.shorten(self.name)}"
-            limits.check_number(value, what, low=0.001, high=limits.MAX_SECONDS, unit="seconds")
+    def __attrs_post_init__(self) -> None:
+        """Check all values in one go: with a validator for each, most of the time went into what messages call it."""
+        limits.check_name(self.name, "name of the job")
+        what = f"job {limits.shorten(self.name)}"
+        limits.check_id(self.task_id, f"task of {what}")
+        limits.check_parameters(self.parameters, f"parameters of {what}")
+        _check_priority(what, self.priority)
+        if self.depends:
+            _check_depends(what, self.depends)
+        if self.id is not None:
+            limits.check_id(self.id, f"id of {what}")
+        if self.timeout is not None:
+            limits.check_number(self.timeout, f"timeout of {what}", low=0.001, high=limits.MAX_SECONDS, unit="seconds")
 
 
 @frozen(kw_only=True)
@@ -164,7 +147,7 @@ class JobChanges:
     @parameters.validator
     def _check_parameters(self, _: object, value: Mapping[str, Any] | None) -> None:
         if value is not None:
-            limits.dump_parameters(value, "parameters of the job")
+            limits.check_parameters(value, "parameters of the job")
 
     @priority.validator
     def _check_priority(self, _: object, value: int | None) -> None:

@@ -24,6 +24,9 @@ MAX_PARAMETERS: Final = 1_048_576
 """Bytes of a job's parameters, written as JSON in UTF-8."""
 MAX_RESULT: Final = 65_536
 """Bytes of a job's result or of an attempt's handle, written as JSON in UTF-8."""
+SIMPLE_MEMBERS: Final = 64
+SIMPLE_TEXT: Final = 1_000
+"""Members, and characters in each key and text, of parameters that cannot be too large, whatever they say."""
 MAX_DEPTH: Final = 64
 """Levels of nesting in a job's parameters."""
 MAX_PRIORITY: Final = 2**31 - 1
@@ -124,6 +127,34 @@ def check_environment(environment: Mapping[str, str], what: str) -> Mapping[str,
             raise InvalidError(f"The environment variable {shorten(name)} of {what} is not a name of a variable.")
         check_text(value, f"environment variable {name} of {what}")
     return environment
+
+
+def check_parameters(parameters: Mapping[str, Any], what: str) -> None:
+    """Refuse parameters that break a limit, as ``dump_parameters`` does; most are seen at a glance to keep all."""
+    if not _are_simple(parameters):
+        dump_parameters(parameters, what)
+
+
+def _are_simple(parameters: Mapping[str, Any]) -> bool:
+    """Return whether parameters are so few, short and flat that they keep every limit; False leaves it open."""
+    if type(parameters) is not dict or len(parameters) > SIMPLE_MEMBERS:
+        return False
+    for key, value in parameters.items():
+        if type(key) is not str or len(key) > SIMPLE_TEXT or not key.isprintable():
+            return False
+        kind = type(value)
+        if kind is str:
+            if len(value) > SIMPLE_TEXT or not value.isprintable():  # neither a NUL nor a surrogate is printable
+                return False
+        elif kind is int:
+            if not -(2**63) <= value < 2**64:
+                return False
+        elif kind is float:
+            if not math.isfinite(value):
+                return False
+        elif kind is not bool and value is not None:
+            return False
+    return True
 
 
 def dump_parameters(parameters: Any, what: str, *, limit: int = MAX_PARAMETERS) -> str:
