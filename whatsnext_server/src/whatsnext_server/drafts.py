@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import field, frozen
 from fastapi.exceptions import RequestValidationError
+from msgspec import Struct
 from pydantic import ValidationError
 
 from whatsnext_core import dependencies
@@ -19,8 +19,9 @@ from whatsnext_core.model import Condition, JobSpec
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.references import refers, renamed
 from whatsnext_core.storage import Reader
+from whatsnext_server.glancing import PlainJob, plain_jobs
 from whatsnext_server.reading import read_array
-from whatsnext_server.schemas import BatchDependency, BatchJob
+from whatsnext_server.schemas import BatchJob
 from whatsnext_server.schemas.jobs import edges
 from whatsnext_server.submitting import find_task
 
@@ -32,8 +33,7 @@ PROBLEMS: Final = 20
 _NONE: Final[Mapping[Any, Condition]] = {}
 
 
-@frozen(kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True, gc=False):
     """A job of a batch as it was read; its task and the jobs before it in the batch are still names."""
 
     name: str
@@ -48,18 +48,18 @@ class Draft:
     """Its own limit in seconds, if any."""
     ref: str | None
     """What others of the batch call it."""
-    outside: Mapping[int, Condition] = field(factory=dict)
+    outside: Mapping[int, Condition]
     """Ids of existing jobs before it, each with what that job must do."""
-    inside: Mapping[str, Condition] = field(factory=dict)
+    inside: Mapping[str, Condition]
     """Refs of jobs of the batch before it, each with what that job must do."""
 
     @classmethod
-    def of(cls, job: BatchJob) -> Draft:
+    def of(cls, job: BatchJob | PlainJob) -> Draft:
         """Return the draft of what was sent."""
         outside = edges(job.depends, job.conditions) if job.depends else {}
         inside: dict[str, Condition] = {}
         for each in job.depends_on:
-            target, condition = (each.job, each.condition) if isinstance(each, BatchDependency) else (each, None)
+            target, condition = (each, None) if isinstance(each, int | str) else (each.job, each.condition)
             if isinstance(target, int):
                 outside[target] = condition or job.conditions.get(target, Condition.SUCCESS)
             else:
@@ -99,6 +99,12 @@ def read_batch(body: bytes) -> list[Draft]:
         HTTPException: the body is no JSON (400).
         RequestValidationError: the body, or jobs in it, don't fit the schema.
     """
+    plain = plain_jobs(body)
+    return _read_closely(body) if plain is None else [Draft.of(job) for job in plain]
+
+
+def _read_closely(body: bytes) -> list[Draft]:
+    """Return the jobs of a batch, or say what is wrong with which of them."""
     drafts: list[Draft] = []
     found: list[Mapping[str, Any]] = []
     for place, item in enumerate(read_array(body, "jobs")):
