@@ -20,6 +20,7 @@ from tests.benchmarks import (
     durable,
     graph,
     latency,
+    output,
     overhead,
     peers,
     requests_per_job,
@@ -44,6 +45,7 @@ MODULES: Final[Mapping[str, Callable[[Plan], list[Figure]]]] = {
     "engines": peers.measure_engines,
     "requests": requests_per_job.measure,
     "latency": latency.measure,
+    "output": output.measure,
 }
 
 

@@ -14,7 +14,7 @@ class Figure:
     """A ratio of two things measured alternately in one run."""
 
     number: int
-    """Its number among the thirteen."""
+    """Its number among all."""
     name: str
     """What tells it from others of that number."""
     title: str

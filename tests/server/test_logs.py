@@ -12,11 +12,11 @@ def attempt(api: Api) -> tuple[int, str]:
     return job_id, client_id
 
 
-def append(api: Api, job_id: int, offset: int, data: bytes, status: int = 200, fence: int = 1) -> dict[str, object]:
-    path = f"/jobs/{job_id}/logs/stdout"
-    answer: dict[str, object] = api.call(
-        "PATCH", path, status=status, params={"fence": fence, "offset": offset}, content=data
-    )
+def append(
+    api: Api, job_id: int, offset: int, data: bytes, status: int = 200, fence: int = 1, **more: int
+) -> dict[str, object]:
+    path, params = f"/jobs/{job_id}/logs/stdout", {"fence": fence, "offset": offset, **more}
+    answer: dict[str, object] = api.call("PATCH", path, status=status, params=params, content=data)
     return answer
 
 
@@ -43,6 +43,17 @@ def test_repeated_bytes_are_passed_over(api: Api) -> None:
     assert append(api, job_id, 0, b"hello") == {"size": 5}
     assert append(api, job_id, 3, b"lo world") == {"size": 11}
     assert api.http.get(f"/jobs/{job_id}/logs/stdout").content == b"hello world"
+
+
+def test_bytes_that_the_sender_leaves_out_count_in_the_size_and_read_like_dropped_ones(api: Api) -> None:
+    job_id, _ = attempt(api)
+    append(api, job_id, 0, b"begin")
+    assert append(api, job_id, 60_000_005, b"end", skipped=60_000_000) == {"size": 60_000_008}
+    assert append(api, job_id, 60_000_005, b"end", skipped=60_000_000) == {"size": 60_000_008}
+    assert append(api, job_id, 70_000_000, b"x", status=409, skipped=1)["size"] == 60_000_008
+    assert api.http.get(f"/jobs/{job_id}/logs/stdout").content == b"begin"
+    rest = api.http.get(f"/jobs/{job_id}/logs/stdout", params={"offset": 5})
+    assert (rest.content, rest.headers["x-log-offset"]) == (b"end", "60000005")
 
 
 def test_wrong_offset_is_409_and_tells_the_right_one(api: Api) -> None:

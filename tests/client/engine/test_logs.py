@@ -17,7 +17,6 @@ class Ears:
     """Hears what an uploader says."""
 
     def __init__(self) -> None:
-        self.skipped: list[Held] = []
         self.sent: list[Held] = []
         self.done = threading.Event()
 
@@ -25,7 +24,6 @@ class Ears:
         """An uploader that talks to it."""
         return LogUploader(
             project.rest,
-            on_skip=self.skipped.append,
             on_sent=self.sent.append,
             on_done=lambda _: self.done.set(),
             **options,
@@ -93,8 +91,31 @@ def test_of_far_too_much_the_end_is_kept_and_the_gap_is_marked(project: Project,
     uploader.start()
     assert ears.done.wait(30)
     uploader.close()
-    assert job.log_bytes() == b"\n[whatsnext: 1100000 bytes were left out here]\n" + content[1_100_000:]
-    assert ears.skipped == [held]
+    assert job.log_bytes() == b"\n[whatsnext: 1100000 bytes were dropped here]\n" + content[1_100_000:]
+
+
+def test_after_bytes_were_left_out_an_adopted_attempt_goes_on_where_the_server_is(
+    project: Project, job: Job, tmp_path: Path
+) -> None:
+    held = attempt(job, tmp_path)
+    content = b"".join(b"line %06d\n" % number for number in range(100_000))
+    held.logs["stdout"].write_bytes(content[:1_000_000])
+    first = Ears().uploader(project, backlog=800_000)
+    first.follow(held, fresh=True)
+    first.start()
+    wait_until(lambda: job.log_bytes().endswith(content[900_000:1_000_000]), 30, "the first part is sent")
+    first.close()
+    with held.logs["stdout"].open("ab") as file:
+        file.write(content[1_000_000:])
+    ears = Ears()
+    second = ears.uploader(project, backlog=800_000)
+    again = attempt(job, tmp_path)
+    second.follow(again, fresh=False)
+    second.finish(again)
+    second.start()
+    assert ears.done.wait(30)
+    second.close()
+    assert job.log_bytes() == b"\n[whatsnext: 900000 bytes were dropped here]\n" + content[900_000:]
 
 
 def test_output_of_a_job_that_is_gone_is_given_up(project: Project, job: Job, tmp_path: Path) -> None:
@@ -163,7 +184,6 @@ def test_output_that_should_have_gone_with_the_end_and_did_not_is_sent_by_itself
     delivery = Delivery(
         project.rest,
         post=lambda message: message(),
-        on_skip=lambda _: None,
         on_ready=lambda _: None,
         on_done=lambda _: done.set(),
     )

@@ -29,7 +29,7 @@ class LogPart:
     data: bytes
     """The bytes."""
     offset: int
-    """Where they begin: behind the place asked for, if the server has dropped what was there."""
+    """Where they begin: behind the place asked for, if what was there was dropped."""
     size: int
     """The size of the whole log, as far as it was received."""
     fence: int
@@ -38,7 +38,7 @@ class LogPart:
     """Whether the attempt has ended, so that nothing follows."""
 
     def gap(self, offset: int) -> bytes:
-        """Return the line that stands for what the server has dropped between ``offset`` and here; none if nothing."""
+        """Return the line that stands for what was dropped between ``offset`` and here; none if nothing."""
         missing = self.offset - offset if self.data else 0
         return b"\n[whatsnext: %d bytes were dropped here]\n" % missing if missing > 0 else b""
 
@@ -202,14 +202,24 @@ class Rest:
         )
 
     def append_log(
-        self, job_id: int, stream: str, data: bytes, *, fence: int, offset: int, retry_for: float | None = None
+        self,
+        job_id: int,
+        stream: str,
+        data: bytes,
+        *,
+        fence: int,
+        offset: int,
+        skipped: int = 0,
+        retry_for: float | None = None,
     ) -> int:
         """Append bytes to the log of an attempt and return its size; safe to repeat.
+
+        ``skipped`` bytes before ``offset`` are left out for good; whoever reads is told how many.
 
         Raises:
             OffsetError: the log ends at another offset.
         """
-        path, params = f"/jobs/{job_id}/logs/{stream}", {"fence": fence, "offset": offset}
+        path, params = f"/jobs/{job_id}/logs/{stream}", {"fence": fence, "offset": offset, "skipped": skipped}
         response = self.transport.send("PATCH", path, params=params, data=data, retry_for=retry_for)
         return int(response.json()["size"])
 

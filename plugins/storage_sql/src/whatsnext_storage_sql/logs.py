@@ -9,7 +9,7 @@ from sqlalchemy import Executable, bindparam, delete, func, insert, select, text
 
 from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.model import AttemptRef, LogPiece
-from whatsnext_core.storage import LogPart, unseen
+from whatsnext_core.storage import LogPart, resumption, unseen
 from whatsnext_storage_sql.dialects import among
 from whatsnext_storage_sql.jobs import VISIBLE, check_exists
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LOG_CHUNK, LOG_STREAM, TASK
@@ -56,17 +56,28 @@ _CHUNKS = (
 )
 
 
-def append_log(tx: Transaction, ref: AttemptRef, stream: str, offset: int, data: bytes, *, head: int, tail: int) -> int:
+def append_log(
+    tx: Transaction,
+    ref: AttemptRef,
+    stream: str,
+    offset: int,
+    data: bytes,
+    *,
+    skipped: int = 0,
+    head: int,
+    tail: int,
+) -> int:
     """Append what is new of the bytes and return the new size."""
     check_exists(tx, ref.job_id)
     _check_attempt(tx, _LOCKED, ref.job_id, ref.fence)
     where = {"job": ref.job_id, "fence": ref.fence, "stream": stream}
     old = int(tx.scalar(_SIZE, **where) or 0)
-    new = unseen(data, offset, old, f"{stream} of attempt {ref.fence} of job {ref.job_id}", LogOffsetError)
+    begin = resumption(offset, skipped, old)
+    new = unseen(data, offset, begin, f"{stream} of attempt {ref.fence} of job {ref.job_id}", LogOffsetError)
     if not new:
         return old
-    size = old + len(new)
-    chunk = {"job_id": ref.job_id, "fence": ref.fence, "stream": stream, "offset": old, "size": len(new), "data": new}
+    size = begin + len(new)
+    chunk = {"job_id": ref.job_id, "fence": ref.fence, "stream": stream, "offset": begin, "size": len(new), "data": new}
     tx.run(insert(LOG_CHUNK), chunk)
     tx.run(_SET_SIZE, where | {"size": size})
     _drop_middle(tx, where, size, head, tail)

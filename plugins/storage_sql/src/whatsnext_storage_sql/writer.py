@@ -185,12 +185,13 @@ class SQLWriter(SQLReader):
         offset: int,
         data: bytes,
         *,
+        skipped: int = 0,
         head: int,
         tail: int,
         now: datetime,  # noqa: ARG002  # no time of a chunk is kept
     ) -> int:
         """Append bytes to a stream of an attempt and return the new size."""
-        return logs.append_log(self._tx, ref, stream, offset, data, head=head, tail=tail)
+        return logs.append_log(self._tx, ref, stream, offset, data, skipped=skipped, head=head, tail=tail)
 
     def append_logs(
         self,

@@ -30,7 +30,6 @@ class Delivery:
     Args:
         rest: The server's endpoints.
         post: Has a function called in the worker's loop.
-        on_skip: Called after output of an attempt was left out, so that this is remembered.
         on_ready: Called with an attempt that has ended when all that it left is with the server, or has taken long
             enough: its end may be reported. What is to be said of its files is in it.
         on_done: Called with it when nothing is left to send, unless that was so at once.
@@ -41,7 +40,6 @@ class Delivery:
         rest: Rest,
         *,
         post: Callable[[Callable[[], None]], None],
-        on_skip: Callable[[Held], None],
         on_ready: Callable[[Held], None],
         on_done: Callable[[Held], None],
     ) -> None:
@@ -50,7 +48,6 @@ class Delivery:
         self._awaited: dict[str, set[_What]] = {}
         self._logs = LogUploader(
             rest,
-            on_skip=lambda held: post(lambda: on_skip(held)),
             on_sent=lambda held: post(lambda: self._came(held, _What.OUTPUT)),
             on_done=lambda held: post(lambda: self._finished(held, _What.OUTPUT)),
         )

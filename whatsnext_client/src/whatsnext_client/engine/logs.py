@@ -65,12 +65,12 @@ class _Stream:
         """Whether the server has all that there is, or takes no more."""
         return self.done or self.behind() <= 0
 
-    def read(self) -> bytes:
-        """Return the next bytes that the server lacks; none while it is unknown what it has."""
+    def read(self, skip: int = 0) -> bytes:
+        """Return the next bytes that the server lacks, after so many more; none while it is unknown what it has."""
         if self.offset is None:
             return b""
         with self.path.open("rb") as file:
-            file.seek(self.offset + self.held.skipped.get(self.name, 0))
+            file.seek(self.offset + skip)
             return file.read(CHUNK)
 
     def piece(self) -> LogPiece:
@@ -83,7 +83,7 @@ class _Stream:
         """Return the bytes that the server lacks; at least 1 if that is unknown."""
         if self.offset is None:
             return 1
-        return self.size() - self.offset - self.held.skipped.get(self.name, 0)
+        return self.size() - self.offset
 
 
 class LogUploader:
@@ -91,7 +91,6 @@ class LogUploader:
 
     Args:
         rest: The server's endpoints.
-        on_skip: Called after bytes of an attempt were left out, so that this is remembered.
         on_sent: Called with an attempt that has ended, when its output is with the server or has waited long enough.
         on_done: Called with it when nothing is left to send.
         backlog: Bytes that a stream may be behind; of more, only the last eighth is sent.
@@ -101,14 +100,12 @@ class LogUploader:
         self,
         rest: Rest,
         *,
-        on_skip: Callable[[Held], None],
         on_sent: Callable[[Held], None],
         on_done: Callable[[Held], None],
         backlog: int = BACKLOG,
     ) -> None:
         self._backlog = backlog
         self._rest = rest
-        self._on_skip = on_skip
         self._on_sent = on_sent
         self._on_done = on_done
         self._streams: dict[str, list[_Stream]] = {}
@@ -211,10 +208,10 @@ class LogUploader:
                 return
             skip = behind - self._backlog // 8 if stream.offset is not None and behind > self._backlog else 0
             try:
-                data = b"\n[whatsnext: %d bytes were left out here]\n" % skip if skip else stream.read()
-                offset = stream.offset or 0
+                data = stream.read(skip)
+                offset = (stream.offset or 0) + skip
                 size = self._rest.append_log(
-                    held.job_id, stream.name, data, fence=held.fence, offset=offset, retry_for=0
+                    held.job_id, stream.name, data, fence=held.fence, offset=offset, skipped=skip, retry_for=0
                 )
                 stream.done = bool(data) and size <= offset
                 stream.offset = size
@@ -226,11 +223,6 @@ class LogUploader:
                     raise
                 _log.info("No more output of %s is sent: %s", held, error)
                 stream.done = True
-            else:
-                if skip:
-                    before = held.skipped.get(stream.name, 0)
-                    held.skipped = {**held.skipped, stream.name: before + skip - len(data)}
-                    self._on_skip(held)
 
     @staticmethod
     def _carry(held: Held, lacking: Sequence[_Stream]) -> bool:

@@ -72,8 +72,6 @@ class Record:
     """The folder in which it may leave files."""
     cpu_ids: tuple[int, ...] = ()
     """The CPUs that it is pinned to."""
-    skipped: Mapping[str, int] = field(factory=dict)
-    """For each stream, by how many bytes the server's copy is shorter than the file."""
     stopping: Cause | None = None
     """Why this worker began to end it, if it did."""
     end: AttemptEnd | None = None
@@ -151,8 +149,6 @@ class Held:
     """Whether it belongs to somebody else by now, so that nothing is reported."""
     logs: dict[str, Path] = field(factory=dict)
     """For each stream, the file with its output."""
-    skipped: dict[str, int] = field(factory=dict)
-    """For each stream, by how many bytes the server's copy is shorter than the file."""
     result_file: Path | None = None
     """The file in which it may leave its result."""
     verdict_file: Path | None = None
@@ -222,7 +218,6 @@ class Held:
             started_at=record.started_at,
             stopping=record.stopping,
             logs={stream: Path(path) for stream, path in record.logs.items()},
-            skipped=dict(record.skipped),
             logs_done=False,
             end=record.end,
             result_file=None if record.result_file is None else Path(record.result_file),
@@ -290,7 +285,6 @@ class Held:
             verdict_file=None if self.verdict_file is None else str(self.verdict_file),
             artifacts=None if self.artifacts is None else str(self.artifacts),
             cpu_ids=self.cpu_ids,
-            skipped=self.skipped,
             stopping=self.stopping,
             end=self.end,
             confirmed=self.confirmed,

@@ -101,7 +101,6 @@ class Worker:
         self._delivery = Delivery(
             rest,
             post=self._post,
-            on_skip=self._runner.remember,
             on_ready=lambda held: self._ledger.report(held, time.monotonic()),
             on_done=self._forget_confirmed,
         )

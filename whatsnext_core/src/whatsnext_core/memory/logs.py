@@ -6,18 +6,29 @@ from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.memory.state import State
 from whatsnext_core.memory.tables import Log
 from whatsnext_core.model import AttemptRef, LogPiece
-from whatsnext_core.storage import LogPart, unseen
+from whatsnext_core.storage import LogPart, resumption, unseen
 
 
-def append_log(state: State, ref: AttemptRef, stream: str, offset: int, data: bytes, *, head: int, tail: int) -> int:
+def append_log(
+    state: State,
+    ref: AttemptRef,
+    stream: str,
+    offset: int,
+    data: bytes,
+    *,
+    skipped: int = 0,
+    head: int,
+    tail: int,
+) -> int:
     """Append what is new of the bytes and return the new size."""
     log = _find(state, ref.job_id, ref.fence, stream)
     what = f"{stream} of attempt {ref.fence} of job {ref.job_id}"
-    new = unseen(data, offset, log.size, what, LogOffsetError)
+    begin = resumption(offset, skipped, log.size)
+    new = unseen(data, offset, begin, what, LogOffsetError)
     if not new:
         return log.size
-    size = log.size + len(new)
-    chunks = [*log.chunks, (log.size, new)]
+    size = begin + len(new)
+    chunks = [*log.chunks, (begin, new)]
     kept = tuple((at, part) for at, part in chunks if at < head or at + len(part) > size - tail)
     streams = state.logs.get((ref.job_id, ref.fence)) or {}
     state.logs.put((ref.job_id, ref.fence), {**streams, stream: Log(size, kept)})

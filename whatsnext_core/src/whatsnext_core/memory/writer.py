@@ -182,12 +182,13 @@ class MemoryWriter(MemoryReader):
         offset: int,
         data: bytes,
         *,
+        skipped: int = 0,
         head: int,
         tail: int,
         now: datetime,  # noqa: ARG002 - bytes are not dated here
     ) -> int:
         """Append bytes to a stream of an attempt and return the new size."""
-        return logs.append_log(self._state, ref, stream, offset, data, head=head, tail=tail)
+        return logs.append_log(self._state, ref, stream, offset, data, skipped=skipped, head=head, tail=tail)
 
     def append_logs(
         self,

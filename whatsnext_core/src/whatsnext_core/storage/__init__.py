@@ -1,6 +1,6 @@
 """The contract between the server and the database that keeps its state."""
 
-from whatsnext_core.storage.appending import unseen
+from whatsnext_core.storage.appending import resumption, unseen
 from whatsnext_core.storage.claims import SUBMISSION_LASTS, UPLOAD_LASTS, ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.looks import Ahead, Holding, Parent, PastRun, Place
 from whatsnext_core.storage.protocol import Reader, Storage, Writer
@@ -27,5 +27,6 @@ __all__ = [
     "Settled",
     "Storage",
     "Writer",
+    "resumption",
     "unseen",
 ]

@@ -5,6 +5,14 @@ from __future__ import annotations
 from whatsnext_core.errors import OffsetError
 
 
+def resumption(offset: int, skipped: int, size: int) -> int:
+    """Return where bytes sent for ``offset`` go on if their sender leaves out those ``skipped`` before them.
+
+    That is ``offset`` if the ``size`` bytes that are there reach to where it began to leave out; else where they end.
+    """
+    return offset if offset - skipped <= size < offset else size
+
+
 def unseen(data: bytes, offset: int, size: int, what: str, kind: type[OffsetError] = OffsetError) -> bytes:
     """Return which of the bytes, sent for ``offset``, are new where there are ``size`` already.
 

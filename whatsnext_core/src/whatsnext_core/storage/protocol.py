@@ -337,13 +337,24 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         ...
 
     def append_log(
-        self, ref: AttemptRef, stream: str, offset: int, data: bytes, *, head: int, tail: int, now: datetime
+        self,
+        ref: AttemptRef,
+        stream: str,
+        offset: int,
+        data: bytes,
+        *,
+        skipped: int = 0,
+        head: int,
+        tail: int,
+        now: datetime,
     ) -> int:
         """Append bytes to a stream of an attempt at ``offset`` and return the new size.
 
         Bytes that are there already are skipped, so a repeat is safe; an offset beyond the size is a LogOffsetError
-        that carries the right one. The new bytes of one call are one chunk. A chunk that lies wholly behind the first
-        ``head`` bytes and before the last ``tail`` bytes is dropped. NotFoundError if no attempt; it may have ended.
+        that carries the right one. ``skipped`` bytes before ``offset`` may be missing, because the sender leaves them
+        out: they count in the size and are read as a part that was dropped. The new bytes of one call are one chunk. A
+        chunk that lies wholly behind the first ``head`` bytes and before the last ``tail`` bytes is dropped.
+        NotFoundError if no attempt; it may have ended.
         """
         ...
 

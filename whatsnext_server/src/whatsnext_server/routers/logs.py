@@ -40,6 +40,9 @@ NewestFence = Annotated[
     int | None, Query(ge=1, le=limits.MAX_ID, description="Number of the attempt; the newest one unless given.")
 ]
 Offset = Annotated[int, Query(ge=0, le=limits.MAX_ID, description="Place in the stream, in bytes from its beginning.")]
+Skipped = Annotated[
+    int, Query(ge=0, le=limits.MAX_ID, description="Bytes right before the offset that the sender leaves out for good.")
+]
 Length = Annotated[int, Query(ge=0, le=MOST, description="The most bytes of the answer.")]
 
 _RAW: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -81,17 +84,20 @@ _HEADERS: dict[str, Any] = {
     openapi_extra={"requestBody": {"required": True, "content": _RAW}},
     summary="Append to a log",
 )
-async def append_log(request: Request, job_id: JobId, stream: OfStream, fence: Fence, offset: Offset) -> Response:
+async def append_log(
+    request: Request, job_id: JobId, stream: OfStream, fence: Fence, offset: Offset, skipped: Skipped = 0
+) -> Response:
     """Append the bytes of the body at an offset; bytes that are there already are passed over, so a repeat is safe.
 
-    Of a long stream the beginning and the end are kept.
+    Bytes that the sender leaves out count in the size and read like a part that was dropped. Of a long stream
+    the beginning and the end are kept.
     """
     services, data = services_of(request), await request.body()
     ref = AttemptRef(job_id=job_id, fence=fence)
     head, tail = services.settings.log_head_bytes, services.settings.log_tail_bytes
 
     def command(writer: Writer, now: datetime) -> int:
-        return writer.append_log(ref, stream.value, offset, data, head=head, tail=tail, now=now)
+        return writer.append_log(ref, stream.value, offset, data, skipped=skipped, head=head, tail=tail, now=now)
 
     return Answer({"size": await services.write(command)})
 

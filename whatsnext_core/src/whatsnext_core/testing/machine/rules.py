@@ -374,11 +374,12 @@ class ClientRules(SideBySide):
         self.both(lambda writer: writer.finish(ends, session, self.now))
 
     @precondition(lambda self: self.attempts())
-    @rule(data=st.data(), offset=st.integers(0, 6), size=st.integers(0, 4))
-    def append_log(self, data: st.DataObject, offset: int, size: int) -> None:
-        """A client sends a piece of a log."""
-        ref = self._draw_held(data)[0][0]
-        self.both(lambda writer: writer.append_log(ref, "stdout", offset, b"abcd"[:size], head=3, tail=3, now=self.now))
+    @rule(data=st.data(), offset=st.integers(0, 6), size=st.integers(0, 4), skipped=st.integers(0, 3))
+    def append_log(self, data: st.DataObject, offset: int, size: int, skipped: int) -> None:
+        """A client sends a piece of a log, and may leave out what comes before it."""
+        ref, piece = self._draw_held(data)[0][0], b"abcd"[:size]
+        fields = {"skipped": skipped, "head": 3, "tail": 3}
+        self.both(lambda writer: writer.append_log(ref, "stdout", offset, piece, **fields, now=self.now))
 
     @precondition(lambda self: self.attempts())
     @rule(data=st.data(), offsets=st.lists(st.integers(0, 6), max_size=3), size=st.integers(0, 4))

@@ -295,6 +295,24 @@ class ReadingScenarios(StorageFixtures):
             assert story.log(ref) == LogPart(data=b"00000", offset=0, size=30)
             assert story.log(ref, 5) == LogPart(data=b"4444455555", offset=20, size=30)
 
+    def test_what_a_sender_leaves_out_of_a_log_counts_and_reads_like_what_was_dropped(self, story: Story) -> None:
+        """L06 (Writer.append_log): to the byte, also when it is repeated, or its own surroundings are dropped later."""
+        story.job(story.task())
+        ref = ref_of(story.take())
+        append, read = partial(story.append, ref, head=3_000), partial(story.log, ref)
+        assert append(1_000, b"begin", skipped=1_000) == 1_005
+        assert append(1_000, b"begin", skipped=1_000) == 1_005
+        assert append(1_002, b"gin on", skipped=1_002) == 1_008
+        with pytest.raises(LogOffsetError) as caught:
+            append(2_000, b"x", skipped=991)
+        assert caught.value.size == 1_008
+        assert append(1_500, b"", skipped=1_500) == 1_008
+        assert append(2_000, b"end", skipped=992) == 2_003
+        assert read() == LogPart(data=b"begin on", offset=1_000, size=2_003)
+        assert read(1_008) == LogPart(data=b"end", offset=2_000, size=2_003)
+        assert append(5_000, b"last", skipped=4_000, head=10, tail=4) == 5_004
+        assert read() == LogPart(data=b"last", offset=5_000, size=5_004)
+
     def test_log_of_an_unknown_attempt_is_not_found(self, story: Story) -> None:
         """L03 (Reader.log, Writer.append_log): of an unknown job too."""
         job = story.job(story.task())

@@ -230,11 +230,21 @@ class Story:
         return self.read(lambda reader: reader.attempts(job_id))
 
     def append(
-        self, ref: AttemptRef, offset: int, data: bytes, stream: str = "stdout", *, head: int = 100, tail: int = 100
+        self,
+        ref: AttemptRef,
+        offset: int,
+        data: bytes,
+        stream: str = "stdout",
+        *,
+        skipped: int = 0,
+        head: int = 100,
+        tail: int = 100,
     ) -> int:
         """Append to a log."""
         return self.write(
-            lambda writer: writer.append_log(ref, stream, offset, data, head=head, tail=tail, now=self.now)
+            lambda writer: writer.append_log(
+                ref, stream, offset, data, skipped=skipped, head=head, tail=tail, now=self.now
+            )
         )
 
     def append_pieces(self, *pieces: LogPiece, head: int = 100, tail: int = 100) -> Sequence[int | None]:
