@@ -19,12 +19,13 @@ from whatsnext.api.client import Job, Project
 PRINTER = """
 import os, sys, time
 flag, line, due = sys.argv[1], b"x" * 99 + b"\\n", time.monotonic()
-while os.path.exists(flag):
+end = due + 60
+while os.path.exists(flag) and due < end:
     os.write(1, line * 10_000)
     due += 0.02
     time.sleep(max(0, due - time.monotonic()))
 """
-"""Writes 50 MB/s until a file is gone."""
+"""Writes 50 MB/s until a file is gone, and no longer than a minute, should nobody be left to remove it."""
 LEAD = 2.0
 """Seconds that it has written before others are measured: by then the worker is behind by all that it may be."""
 
@@ -34,10 +35,12 @@ def printing(project: Project, task: str, flag: Path, done: int) -> Iterator[Non
     """One job that writes all the while; so many jobs of the project have completed when it has."""
     flag.touch()
     project.append_queue(Job(task, task, {"flag": str(flag)}))
-    wait_until(lambda: project.rest.counts(project.id)["RUNNING"] == 1, timeout=30, why="the loud job runs")
-    time.sleep(LEAD)
-    yield
-    flag.unlink()
+    try:
+        wait_until(lambda: project.rest.counts(project.id)["RUNNING"] == 1, timeout=30, why="the loud job runs")
+        time.sleep(LEAD)
+        yield
+    finally:
+        flag.unlink()
     until_completed(project, done)
 
 
