@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -113,20 +113,20 @@ async def update_job(request: Request, job_id: JobId, body: JobUpdate) -> Respon
     return await _change(
         services_of(request),
         job_id,
-        lambda writer, now: writer.update_job(job_id, body.changes(writer.job(job_id)), now),
+        lambda writer, job, now: writer.update_job(job_id, body.changes(job), now),
     )
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=JobData, responses=problems(404, 409), summary="Cancel a job")
 async def cancel_job(request: Request, job_id: JobId) -> Response:
     """Cancel a job: at once while it waits, as soon as its client confirms it while it runs; 409 once it has ended."""
-    return await _change(services_of(request), job_id, lambda writer, now: writer.cancel([job_id], now)[0])
+    return await _change(services_of(request), job_id, lambda writer, _, now: writer.cancel([job_id], now)[0])
 
 
 @router.post("/jobs/{job_id}/retry", response_model=JobData, responses=problems(404, 409), summary="Run a job again")
 async def retry_job(request: Request, job_id: JobId) -> Response:
     """Bring a FAILED or CANCELLED job back to the queue; what it had blocked waits again; 409 in any other status."""
-    return await _change(services_of(request), job_id, lambda writer, now: writer.retry([job_id], now)[0])
+    return await _change(services_of(request), job_id, lambda writer, _, now: writer.retry([job_id], now)[0])
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(404), summary="Delete a job")
@@ -189,12 +189,12 @@ def _statuses(texts: Sequence[str]) -> Iterator[JobStatus]:
         yield from (JobStatus.parse(word.strip()) for word in text.split(",") if word.strip())
 
 
-async def _change(services: Services, job_id: int, change: Any) -> Response:
-    """Run a change of a job, tell those whom it may concern, and answer the job."""
+async def _change(services: Services, job_id: int, change: Callable[[Writer, Job, datetime], Job]) -> Response:
+    """Run a change of a job as it stands, tell those whom it may concern, and answer the job."""
 
     def command(writer: Writer, now: datetime) -> tuple[Job, str | None]:
-        holder = writer.job(job_id).client_id
-        return change(writer, now), holder
+        before = writer.job(job_id)
+        return change(writer, before, now), before.client_id
 
     job, holder = await services.write(command)
     services.housekeeper.wake()
