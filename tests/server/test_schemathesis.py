@@ -85,6 +85,8 @@ def attack(api: Api, operation: Any, mode: GenerationMode, examples: int) -> Non
     def attempt(case: schemathesis.Case[Any]) -> None:
         if operation.path.endswith("/sync") and isinstance(case.body, dict):
             case.body.pop("wait", None)  # nobody sends a job meanwhile
+        if operation.path == "/demand" and mode is GenerationMode.POSITIVE:
+            case.query.pop("wait", None)  # likewise
         if operation.path == "/events":
             case.headers["Accept"] = "application/json"  # a stream has no end
         case.call_and_validate(base_url=api.url, checks=CHECKS)
