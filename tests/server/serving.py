@@ -22,7 +22,7 @@ from tests.support import Daemon, wait_until
 from whatsnext_core.storage import Storage
 from whatsnext_server.app import create_app
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.serving import listen
+from whatsnext_server.process.serving import listen
 
 TIMEOUT = 60.0
 

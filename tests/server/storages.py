@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.components import PostgreSQLServer
 from whatsnext_core.storage import Storage
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.opening import opened_storage, select_backend
+from whatsnext_server.process.opening import opened_storage, select_backend
 
 
 def upgraded(url: str) -> str:

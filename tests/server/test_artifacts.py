@@ -16,8 +16,8 @@ from tests.support import wait_until
 from whatsnext_core.errors import StorageError
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_core.memory.writer import MemoryWriter
-from whatsnext_server.artifacts import PIECE
 from whatsnext_server.config import ServerSettings
+from whatsnext_server.files.artifacts import PIECE
 
 SPECIAL = [
     "plots/loss.png",

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from whatsnext_server.cli import main
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.opening import sole_server
+from whatsnext_server.process.opening import sole_server
 
 
 @pytest.fixture(autouse=True)

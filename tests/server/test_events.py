@@ -19,12 +19,12 @@ from tests.support import wait_until
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_core.model import EventKind
 from whatsnext_core.storage import EventFilter
-from whatsnext_server import listening as listening_module
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.feed import Feed
-from whatsnext_server.listening import Audience, Listener
-from whatsnext_server.opening import opened_storage
-from whatsnext_server.stream import EventStream
+from whatsnext_server.events import listening as listening_module
+from whatsnext_server.events.feed import Feed
+from whatsnext_server.events.listening import Audience, Listener
+from whatsnext_server.events.stream import EventStream
+from whatsnext_server.process.opening import opened_storage
 
 KINDS = ["submitted", "cancelled"]
 
@@ -168,7 +168,7 @@ def test_stream_has_only_what_was_asked_for(api: Api) -> None:
 
 
 def test_listener_is_told_how_far_it_came_while_nothing_concerns_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("whatsnext_server.feed.KEEP_ALIVE", 0.05)
+    monkeypatch.setattr("whatsnext_server.events.feed.KEEP_ALIVE", 0.05)
     with listening(api, project_id=api.project()) as stream:
         job = api.job(*api.queue())
         newest = listed(api, job_id=job)[-1]["id"]

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from whatsnext_server.drafts import Draft, read_batch
-from whatsnext_server.glancing import PlainJob, plain_jobs
-from whatsnext_server.reading import read_array
+from whatsnext_server.http.reading import read_array
 from whatsnext_server.schemas import BatchJob
+from whatsnext_server.submission.drafts import Draft, read_batch
+from whatsnext_server.submission.glancing import PlainJob, plain_jobs
 
 ODD: list[Any] = [None, True, 0, 1, -1, 2**31, 2**63, 2**64, 1.0, 0.5, "", "1", "x" * 256, [], {}, ["a"], {"a": 1}]
 VALUES = st.recursive(

@@ -20,14 +20,14 @@ from whatsnext_core.model import Event, JobSpec, TaskSpec
 from whatsnext_core.notifying import Notifier
 from whatsnext_core.storage import Storage
 from whatsnext_core.testing.storage import Story
-from whatsnext_server import notifying
 from whatsnext_server.app import create_app
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.delivery import Pace
-from whatsnext_server.notifying import holder_of
-from whatsnext_server.opening import opened_storage
-from whatsnext_server.pruning import SLACK, forget_before
+from whatsnext_server.events import notifying
+from whatsnext_server.events.delivery import Pace
+from whatsnext_server.events.notifying import holder_of
+from whatsnext_server.process.opening import opened_storage
 from whatsnext_server.services import Services
+from whatsnext_server.upkeep.pruning import SLACK, forget_before
 
 pytestmark = pytest.mark.anyio
 QUICK = Pace(lease=0.9, first=0.01, longest=0.02)

@@ -8,7 +8,7 @@ from tests.server.serving import Api, serving
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.hookspecs import Credentials, DeniedError
-from whatsnext_server.security import Doorkeeper, Guard
+from whatsnext_server.http.security import Doorkeeper, Guard
 
 KEYS = ("first-key", "second-key", "third-key")
 

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from whatsnext_core.sync import Order, OrderKind
-from whatsnext_server.given import GivenOrders
-from whatsnext_server.waiting import PROBES, Seat, WaitingRoom, Wake
+from whatsnext_server.sync.given import GivenOrders
+from whatsnext_server.sync.waiting import PROBES, Seat, WaitingRoom, Wake
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 from whatsnext_core.errors import DuplicateError, StorageError, TransientStorageError
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_core.storage import Page, Reader, Writer
-from whatsnext_server.errors import BusyError, StoppingError
+from whatsnext_server.http.errors import BusyError, StoppingError
 from whatsnext_server.writer import GROUP, GroupWriter
 
 pytestmark = pytest.mark.anyio

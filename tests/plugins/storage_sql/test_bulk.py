@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Connection, Table, exc, select
 
 from tests.plugins.storage_sql.spying import spying
-from whatsnext_storage_sql.bulk import ARRAYS_FROM, COPY_FROM, Rows, deleting, inserting, updating
+from whatsnext_storage_sql.connection.bulk import ARRAYS_FROM, COPY_FROM, Rows, deleting, inserting, updating
+from whatsnext_storage_sql.connection.direct import Order, run
+from whatsnext_storage_sql.connection.errors import UniquenessError, translate
 from whatsnext_storage_sql.database import get_engine
-from whatsnext_storage_sql.direct import Order, run
-from whatsnext_storage_sql.errors import UniquenessError, translate
 from whatsnext_storage_sql.tables import ATTEMPT, LEASE, LOG_CHUNK
 
 COLUMNS = ("job_id", "fence", "status", "client_id", "allocation", "claimed_at", "exit_code", "cpu_seconds", "message")

@@ -21,7 +21,7 @@ from whatsnext_core.errors import StorageError
 from whatsnext_core.model import JobSpec, TaskSpec
 from whatsnext_core.storage import JobQuery
 from whatsnext_storage_sql.config import SQLConfig
-from whatsnext_storage_sql.schema import HEAD
+from whatsnext_storage_sql.connection.schema import HEAD
 from whatsnext_storage_sql.storage import SQLStorage, open_storage, upgrade_storage
 
 Open = Callable[[str], SQLStorage]

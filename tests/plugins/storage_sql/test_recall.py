@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.support import wait_until
-from whatsnext_storage_sql.clock import ASK_AGAIN, SharedClock
-from whatsnext_storage_sql.recall import BEGINNING, MANY, KnownLine, Recall
+from whatsnext_storage_sql.connection.clock import ASK_AGAIN, SharedClock
+from whatsnext_storage_sql.queue.recall import BEGINNING, MANY, KnownLine, Recall
 
 LINE = KnownLine((1, 1), "{}")
 

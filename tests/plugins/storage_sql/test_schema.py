@@ -11,8 +11,8 @@ from sqlalchemy import inspect
 
 from whatsnext_core import model
 from whatsnext_storage_sql import migrations, models
+from whatsnext_storage_sql.connection.schema import HEAD
 from whatsnext_storage_sql.database import get_engine
-from whatsnext_storage_sql.schema import HEAD
 
 DERIVED = {
     # of a task: the requirement is spread over columns, and interned

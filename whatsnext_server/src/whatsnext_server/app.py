@@ -13,19 +13,19 @@ from starlette.middleware.cors import CORSMiddleware
 
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.storage import Storage
-from whatsnext_server import errors
-from whatsnext_server.bodies import BodyLimit
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.extensions import load_extensions
-from whatsnext_server.logs import RequestLog
-from whatsnext_server.openapi import Application
-from whatsnext_server.opening import opened_storage
-from whatsnext_server.origins import ForeignPages
+from whatsnext_server.http import errors
+from whatsnext_server.http.bodies import BodyLimit
+from whatsnext_server.http.openapi import Application
+from whatsnext_server.http.origins import ForeignPages
+from whatsnext_server.http.routing import Index
+from whatsnext_server.http.security import Doorkeeper, Guard
+from whatsnext_server.process.logs import RequestLog
+from whatsnext_server.process.opening import opened_storage
+from whatsnext_server.process.shutdown import early_notice
 from whatsnext_server.routers import ALL
-from whatsnext_server.routing import Index
-from whatsnext_server.security import Doorkeeper, Guard
 from whatsnext_server.services import Services
-from whatsnext_server.shutdown import early_notice
 
 
 def create_app(

@@ -14,7 +14,7 @@ from attrs import frozen
 from fastapi import APIRouter
 
 from whatsnext_core.hookspecs import hookimpl, hookspec
-from whatsnext_server.errors import ServerError
+from whatsnext_server.http.errors import ServerError
 
 GROUP: Final = "whatsnext.server"
 """The entry-point group."""

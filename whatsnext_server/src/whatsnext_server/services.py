@@ -12,16 +12,16 @@ from starlette.requests import Request
 
 from whatsnext_core.notifying import Notifier
 from whatsnext_core.storage import Reader, Storage
-from whatsnext_server.answers import Encoded, encode
-from whatsnext_server.checksums import Checksums
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.delivery import Pace
-from whatsnext_server.errors import BusyError
-from whatsnext_server.feed import Feed
-from whatsnext_server.given import GivenOrders
-from whatsnext_server.housekeeping import Housekeeper
-from whatsnext_server.notifying import Notifying
-from whatsnext_server.waiting import WaitingRoom
+from whatsnext_server.events.delivery import Pace
+from whatsnext_server.events.feed import Feed
+from whatsnext_server.events.notifying import Notifying
+from whatsnext_server.files.checksums import Checksums
+from whatsnext_server.http.answers import Encoded, encode
+from whatsnext_server.http.errors import BusyError
+from whatsnext_server.sync.given import GivenOrders
+from whatsnext_server.sync.waiting import WaitingRoom
+from whatsnext_server.upkeep.housekeeping import Housekeeper
 from whatsnext_server.writer import Command, GroupWriter
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from attrs import define, field, frozen
 
 from whatsnext_core.errors import StorageError, TransientStorageError
 from whatsnext_core.storage import Storage, Writer
-from whatsnext_server.errors import BusyError, StoppingError
+from whatsnext_server.http.errors import BusyError, StoppingError
 
 T = TypeVar("T")
 Command = Callable[[Writer, datetime], T]

@@ -18,11 +18,11 @@ from whatsnext_core.errors import (
 from whatsnext_core.model import Artifact, ArtifactSpec, ArtifactUpload, AttemptStatus
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.storage import UPLOAD_LASTS, Page, unseen
-from whatsnext_storage_sql.dialects import among
-from whatsnext_storage_sql.jobs import check_exists
+from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.jobs.jobs import check_exists
 from whatsnext_storage_sql.models.types import EPOCH
 from whatsnext_storage_sql.tables import ARTIFACT, ARTIFACT_CHUNK, ATTEMPT, JOB
-from whatsnext_storage_sql.transaction import Transaction
 
 GONE = EPOCH
 """When files that nobody wants were to be cleared away: before any other."""

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from whatsnext_storage_sql.config import SQLConfig
-from whatsnext_storage_sql.engines import open_engines
+from whatsnext_storage_sql.connection.engines import open_engines
 from whatsnext_storage_sql.models import Base
 from whatsnext_storage_sql.storage import open_storage, parse_url
 

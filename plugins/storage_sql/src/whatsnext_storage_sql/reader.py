@@ -18,20 +18,13 @@ from whatsnext_core.storage import (
     PastRun,
     Place,
 )
-from whatsnext_storage_sql import (
-    artifacts,
-    clients,
-    cursors,
-    events,
-    jobs,
-    lines,
-    logs,
-    looks,
-    projects,
-    standing,
-    tasks,
-)
-from whatsnext_storage_sql.transaction import Transaction
+from whatsnext_storage_sql import artifacts
+from whatsnext_storage_sql.attempts import logs
+from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.events import cursors, events
+from whatsnext_storage_sql.jobs import jobs
+from whatsnext_storage_sql.projects import clients, projects, tasks
+from whatsnext_storage_sql.queue import lines, looks, standing
 
 
 class SQLReader:

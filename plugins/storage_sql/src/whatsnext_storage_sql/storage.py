@@ -11,16 +11,16 @@ from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from whatsnext_core.errors import StorageError, TransientStorageError, UncertainStorageError
-from whatsnext_storage_sql.clock import SharedClock
 from whatsnext_storage_sql.config import SQLConfig
-from whatsnext_storage_sql.engines import Engines, open_engines
-from whatsnext_storage_sql.errors import translated
+from whatsnext_storage_sql.connection.clock import SharedClock
+from whatsnext_storage_sql.connection.engines import Engines, open_engines
+from whatsnext_storage_sql.connection.errors import translated
+from whatsnext_storage_sql.connection.recovery import await_recovery
+from whatsnext_storage_sql.connection.schema import prepare, upgrade
+from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.models.types import from_micros
+from whatsnext_storage_sql.queue.recall import Recall
 from whatsnext_storage_sql.reader import SQLReader
-from whatsnext_storage_sql.recall import Recall
-from whatsnext_storage_sql.recovery import await_recovery
-from whatsnext_storage_sql.schema import prepare, upgrade
-from whatsnext_storage_sql.transaction import Transaction
 from whatsnext_storage_sql.writer import SQLWriter
 
 _NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")

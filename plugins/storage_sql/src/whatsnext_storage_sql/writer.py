@@ -30,25 +30,14 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.storage import ClaimRequest, Renewal, Settled
-from whatsnext_storage_sql import (
-    artifacts,
-    attending,
-    claiming,
-    clients,
-    controlling,
-    cursors,
-    deleting,
-    editing,
-    leasing,
-    logs,
-    projects,
-    pruning,
-    reclassing,
-    settling,
-    submitting,
-    tasks,
-)
+from whatsnext_storage_sql import artifacts
+from whatsnext_storage_sql.attempts import attending, leasing, logs
+from whatsnext_storage_sql.events import cursors
+from whatsnext_storage_sql.jobs import controlling, editing, submitting
+from whatsnext_storage_sql.projects import clients, projects, tasks
+from whatsnext_storage_sql.queue import claiming, reclassing
 from whatsnext_storage_sql.reader import SQLReader
+from whatsnext_storage_sql.upkeep import deleting, pruning, settling
 
 
 class SQLWriter(SQLReader):

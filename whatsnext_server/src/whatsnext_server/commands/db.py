@@ -25,7 +25,7 @@ def upgrade(config: str | None, **given: str | None) -> None:
 
     Example: whatsnext-server db upgrade --database sqlite:///queue.db
     """
-    from whatsnext_server.opening import select_backend
+    from whatsnext_server.process.opening import select_backend
 
     settings = load_server_settings(config=config, overrides=given)
     backend, options = select_backend(settings, config)
@@ -44,7 +44,7 @@ def check(config: str | None, **given: str | None) -> None:
 
     Example: whatsnext-server db check --database postgresql://me@db.example.org/whatsnext
     """
-    from whatsnext_server.opening import select_backend, sqlite_file
+    from whatsnext_server.process.opening import select_backend, sqlite_file
 
     settings = load_server_settings(config=config, overrides=given)
     backend, options = select_backend(settings, config)

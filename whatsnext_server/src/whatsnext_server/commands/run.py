@@ -35,7 +35,7 @@ def run(config: str | None, port_file: Path | None, **given: str | None) -> None
     On the end signal it answers what is waiting, writes what it has accepted, and exits with 0. PostgreSQL can have
     several servers at once, a SQLite file only one.
     """  # noqa: D301  # click reads the mark, not a backslash
-    from whatsnext_server.serving import serve, write_port_file
+    from whatsnext_server.process.serving import serve, write_port_file
 
     def announce(url: str, port: int) -> None:
         click.echo(f"WhatsNext server listens on {url} (API documentation: {url}/docs)")

@@ -13,11 +13,11 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Artifact, ArtifactSpec, limits
 from whatsnext_core.model.artifact import BINARY, MAX_ARTIFACT
 from whatsnext_core.storage import Page, Reader
-from whatsnext_server.answers import Answer
-from whatsnext_server.artifacts import bytes_of, go_on, receive
-from whatsnext_server.downloads import labels, wanted_part
+from whatsnext_server.files.artifacts import bytes_of, go_on, receive
+from whatsnext_server.files.downloads import labels, wanted_part
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.routers.parameters import JobId, Limit, Skip
-from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import ArtifactDocument, LogProblem, UploadState
 from whatsnext_server.services import services_of
 

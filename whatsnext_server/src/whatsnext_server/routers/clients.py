@@ -13,16 +13,16 @@ from whatsnext_core.converters import from_json, to_json
 from whatsnext_core.model import Allocation, ClientChanges
 from whatsnext_core.storage import Page, Writer
 from whatsnext_core.sync import SyncRequest, SyncResponse
-from whatsnext_server.answers import Answer, Encoded, encode
-from whatsnext_server.exchange import Exchange
-from whatsnext_server.holding import answer_sync
-from whatsnext_server.reading import parse_json
+from whatsnext_server.http.answers import Answer, Encoded, encode
+from whatsnext_server.http.reading import parse_json
+from whatsnext_server.http.routing import check_content_type, json_body, new_router, problems
 from whatsnext_server.routers.parameters import ClientId, Limit, Skip
-from whatsnext_server.routing import check_content_type, json_body, new_router, problems
 from whatsnext_server.schemas import Acknowledgement, ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer
 from whatsnext_server.schemas.clients import client_document
 from whatsnext_server.schemas.examples import EXAMPLES
 from whatsnext_server.services import Services, services_of
+from whatsnext_server.sync.exchange import Exchange
+from whatsnext_server.sync.holding import answer_sync
 
 router = new_router("clients")
 

@@ -15,8 +15,8 @@ from whatsnext_core.model import limits
 from whatsnext_core.scheduling import AHEAD
 from whatsnext_core.storage import Reader
 from whatsnext_core.sync import MAX_WAIT
-from whatsnext_server.answers import Answer
-from whatsnext_server.routing import new_router, problems
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.schemas import DemandDocument
 from whatsnext_server.services import services_of
 

@@ -13,14 +13,14 @@ from starlette.responses import Response
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import Event, EventKind, limits
 from whatsnext_core.storage import EventFilter, Reader
-from whatsnext_server.answers import Encoded, listing
-from whatsnext_server.feed import SPAN, frame, mark
-from whatsnext_server.listening import Listener
-from whatsnext_server.routing import new_router, problems
+from whatsnext_server.events.feed import SPAN, frame, mark
+from whatsnext_server.events.listening import Listener
+from whatsnext_server.events.stream import EventStream
+from whatsnext_server.http.answers import Encoded, listing
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.schemas import EventDocument
 from whatsnext_server.schemas.examples import EVENT
 from whatsnext_server.services import services_of
-from whatsnext_server.stream import EventStream
 
 router = new_router("events")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.responses import Response
 
-from whatsnext_server.answers import Answer
-from whatsnext_server.routing import new_router
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router
 from whatsnext_server.schemas import Message
 from whatsnext_server.services import services_of
 

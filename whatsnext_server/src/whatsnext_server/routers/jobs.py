@@ -14,10 +14,10 @@ from whatsnext_core.converters import to_json
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Job, JobStatus, limits
 from whatsnext_core.storage import JobOrder, JobQuery, Page, Reader, Writer
-from whatsnext_server.answers import Answer
 from whatsnext_server.explaining import why
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.routers.parameters import JobId, Limit, ProjectId, Skip
-from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import (
     AttemptDocument,
     Dependencies,
@@ -28,7 +28,7 @@ from whatsnext_server.schemas import (
     WhyDocument,
 )
 from whatsnext_server.services import Services, services_of
-from whatsnext_server.submitting import submit_job
+from whatsnext_server.submission.submitting import submit_job
 
 router = new_router("jobs")
 

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import AttemptRef, limits
 from whatsnext_core.storage import LogPart, Reader, Writer
-from whatsnext_server.answers import Answer
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.routers.parameters import JobId
-from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import LogProblem
 from whatsnext_server.services import services_of
 

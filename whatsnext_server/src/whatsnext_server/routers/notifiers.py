@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
 from whatsnext_core.storage import Reader
-from whatsnext_server.routing import new_router
+from whatsnext_server.http.routing import new_router
 from whatsnext_server.schemas import NotifierDocument
 from whatsnext_server.services import services_of
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from whatsnext_core.converters import to_json
 from whatsnext_core.model import Project, ProjectStatus
 from whatsnext_core.storage import Page, Reader, Writer
-from whatsnext_server.answers import Answer
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.routers.parameters import Limit, ProjectId, ProjectName, Skip
-from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import NewProject, ProjectCounts, ProjectDocument, ProjectUpdate
 from whatsnext_server.services import Services, services_of
 

@@ -12,13 +12,13 @@ from whatsnext_core.model import Capacity, JobStatus, limits
 from whatsnext_core.resources import numbered_devices
 from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import ClaimRequest, Writer
-from whatsnext_server.answers import Answer, Encoded
-from whatsnext_server.batch import submit_batch
+from whatsnext_server.http.answers import Answer, Encoded
+from whatsnext_server.http.routing import check_content_type, json_body, new_router, problems
 from whatsnext_server.routers.parameters import ProjectId
-from whatsnext_server.routing import check_content_type, json_body, new_router, problems
 from whatsnext_server.schemas import BatchResult, Deleted, Fetch
 from whatsnext_server.schemas.jobs import fetched_document
 from whatsnext_server.services import services_of
+from whatsnext_server.submission.batch import submit_batch
 
 router = new_router("queue")
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from whatsnext_core.model import Task, limits
 from whatsnext_core.storage import Page, Writer
-from whatsnext_server.answers import Answer
+from whatsnext_server.http.answers import Answer
+from whatsnext_server.http.routing import new_router, problems
 from whatsnext_server.routers.parameters import Limit, Skip, TaskId, TaskName
-from whatsnext_server.routing import new_router, problems
 from whatsnext_server.schemas import NewTask, TaskDocument, TaskUpdate
 from whatsnext_server.schemas.tasks import task_document
 from whatsnext_server.services import services_of

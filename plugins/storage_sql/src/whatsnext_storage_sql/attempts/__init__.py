@@ -1,0 +1,1 @@
+"""Attempts: how they begin, are renewed and end, and what they write."""

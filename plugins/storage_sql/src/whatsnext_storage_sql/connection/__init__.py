@@ -1,0 +1,1 @@
+"""Connections and transactions: how statements reach SQLite and PostgreSQL."""

@@ -1,0 +1,176 @@
+"""Many rows at once, by the shortest way that the driver has.
+
+SQLAlchemy's own way takes several microseconds for each parameter of each row. Here the statement is a plain text of
+names of our own, and values are what the database stores: times as microseconds, JSON as text.
+
+On PostgreSQL a statement for each row would cost more than the row: from a few rows on there is one statement for all
+of them, with an array for each column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Dialect, Table
+from sqlalchemy.dialects import postgresql
+
+from whatsnext_storage_sql.connection.direct import Order
+from whatsnext_storage_sql.models.types import to_micros
+
+ARRAYS_FROM = 4
+"""Rows from which one statement over arrays is quicker on PostgreSQL than a statement for each row."""
+COPY_FROM = 20
+"""Rows from which COPY is quicker still."""
+
+BYTES = "BYTEA"
+"""PostgreSQL's name of bytes, which do not stand in an array."""
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as the database stores it: a time as microseconds, an enumeration as its value."""
+    if isinstance(value, datetime):
+        return to_micros(value)
+    return value.value if isinstance(value, Enum) else value
+
+
+def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows, conflict: str = "") -> Order | None:
+    """Return what inserts rows, none of them twice; ``conflict`` says what to do about a row that is there already."""
+    if not _has_arrays(dialect, rows):
+        return Order(_insert(table.name, tuple(columns), _mark(dialect)) + conflict, list(rows)) if rows else None
+    types = _types(table, tuple(columns))
+    if (len(rows) >= COPY_FROM and not conflict) or BYTES in types:
+        return Order(f"COPY {table.name} ({_quoted(columns)}) FROM STDIN", list(rows))
+    return Order(_insert_all(table.name, tuple(columns), types) + conflict, [_arrays(types, rows)])
+
+
+def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> Order | None:
+    """Return what sets columns of rows that are found by their keys; each row gives first the values, then the keys.
+
+    If a key comes more than once, the last row counts.
+    """
+    if not _has_arrays(dialect, rows):
+        return Order(_update(table.name, tuple(columns), tuple(keys), _mark(dialect)), list(rows)) if rows else None
+    types = _types(table, (*columns, *keys))
+    last = {row[len(columns) :]: row for row in rows}
+    return Order(_update_all(table.name, tuple(columns), tuple(keys), types), [_arrays(types, last.values())])
+
+
+def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) -> Order | None:
+    """Return what deletes rows that are found by their keys."""
+    if not _has_arrays(dialect, rows):
+        return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows)) if rows else None
+    types = _types(table, tuple(keys))
+    return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, rows)])
+
+
+def _has_arrays(dialect: Dialect, rows: Rows) -> bool:
+    return len(rows) >= ARRAYS_FROM and dialect.name == "postgresql"
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    """Return the names of columns, one of which is a word of SQL (``offset``)."""
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def _mark(dialect: Dialect) -> str:
+    return "%s" if dialect.name == "postgresql" else "?"
+
+
+# -- a statement for each row ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def _insert(table: str, columns: tuple[str, ...], mark: str) -> str:
+    marks = ", ".join([mark] * len(columns))
+    return f"INSERT INTO {table} ({_quoted(columns)}) VALUES ({marks})"  # noqa: S608  # only names of our own
+
+
+@lru_cache(maxsize=512)
+def _update(table: str, columns: tuple[str, ...], keys: tuple[str, ...], mark: str) -> str:
+    sets = ", ".join(f"{column} = {mark}" for column in columns)
+    return f"UPDATE {table} SET {sets} WHERE {_where(keys, mark)}"  # noqa: S608  # only names of our own
+
+
+@lru_cache(maxsize=512)
+def _delete(table: str, keys: tuple[str, ...], mark: str) -> str:
+    return f"DELETE FROM {table} WHERE {_where(keys, mark)}"  # noqa: S608  # only names of our own
+
+
+def _where(keys: tuple[str, ...], mark: str) -> str:
+    return " AND ".join(f"{key} = {mark}" for key in keys)
+
+
+# -- a statement for all rows ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def _types(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return PostgreSQL's names of the types of columns."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # of SQLAlchemy
+    return tuple(table.c[column].type.compile(dialect) for column in columns)
+
+
+def _arrays(types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Return the columns of rows, each as PostgreSQL writes an array: psycopg takes longer for a list."""
+    if BYTES in types:
+        raise TypeError("Bytes are inserted, and never found or changed in bulk.")
+    columns = zip(*rows, strict=True)
+    return tuple(
+        f"{{{','.join(map(_WRITERS.get(name, _value), column))}}}" for name, column in zip(types, columns, strict=True)
+    )
+
+
+def _value(value: float | None) -> str:
+    return "NULL" if value is None else str(value)
+
+
+def _text(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{value}"'
+
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {"TEXT": _text}
+"""How a value of a type stands in an array; ``_value`` writes numbers and booleans."""
+
+
+@lru_cache(maxsize=512)
+def _insert_all(table: str, columns: tuple[str, ...], types: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({_quoted(columns)}) SELECT * FROM {_unnest(types)}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
+def _update_all(table: str, columns: tuple[str, ...], keys: tuple[str, ...], types: tuple[str, ...]) -> str:
+    news, olds = [f"new_{column}" for column in columns], [f"old_{key}" for key in keys]
+    sets = ", ".join(f"{column} = {new}" for column, new in zip(columns, news, strict=True))
+    given = f"{_unnest(types)} AS given ({', '.join((*news, *olds))})"
+    return f"UPDATE {table} SET {sets} FROM {given} WHERE {_joined(keys, olds)}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
+def _delete_all(table: str, keys: tuple[str, ...], types: tuple[str, ...]) -> str:
+    olds = [f"old_{key}" for key in keys]
+    given = f"{_unnest(types)} AS given ({', '.join(olds)})"
+    return f"DELETE FROM {table} USING {given} WHERE {_joined(keys, olds)}"  # noqa: S608  # as above
+
+
+def _unnest(types: tuple[str, ...]) -> str:
+    return f"unnest({', '.join(f'%s::{name}[]' for name in types)})"
+
+
+def _joined(keys: Sequence[str], olds: Sequence[str]) -> str:
+    """Return the condition that keys are those given, the first in other words, so that no plan turns the search round.
+
+    Where all were said to be equal, PostgreSQL would walk through all of a table that was empty when it last looked, to
+    compare each row with all that was given.
+    """
+    others = (f"{key} = {old}" for key, old in zip(keys[1:], olds[1:], strict=True))
+    return " AND ".join((f"{keys[0]} = ANY (ARRAY[{olds[0]}])", *others))

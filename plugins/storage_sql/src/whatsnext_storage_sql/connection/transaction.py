@@ -1,0 +1,269 @@
+"""One transaction: what runs its statements, and what it holds back until the moment before its commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, exc, select
+
+from whatsnext_core.errors import InvalidError, StorageError, TransientStorageError
+from whatsnext_core.model import EventKind
+from whatsnext_storage_sql.connection.bulk import Rows, deleting, inserting, updating
+from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Order, Query, Question, run
+from whatsnext_storage_sql.connection.errors import UniquenessError, translate
+from whatsnext_storage_sql.models.types import to_micros, write_json
+from whatsnext_storage_sql.queue.recall import Recall
+from whatsnext_storage_sql.tables import COUNTER, EVENT, SUBMISSION
+
+COUNTER_LOCK = 7_308_332_044
+"""The advisory lock of PostgreSQL under which counters change and events get their numbers, just before a commit."""
+
+CountKey = tuple[int, int, int, str]
+"""Project, submission (0 unless staged), task and status."""
+
+_COUNT_COLUMNS = ("project_id", "submission_id", "task_id", "status", "number")
+_COUNT_CONFLICT = (
+    " ON CONFLICT (project_id, submission_id, task_id, status) DO UPDATE SET number = counter.number + excluded.number"
+)
+_LOCK = Order(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
+_SUBMISSIONS = Query(
+    select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
+)
+_EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
+
+
+class Batch(Enum):
+    """How far a job's batch has come with it."""
+
+    HIDDEN = auto()
+    """Nobody may see it yet, or ever."""
+    PUBLISHED = auto()
+    """It is seen, as PENDING, but not yet in the queue."""
+    ADMITTED = auto()
+    """It is in the queue, or came with no batch."""
+
+
+@define
+class Transaction:
+    """A transaction on one connection.
+
+    Counters and events are written in one go at the end: two servers on one PostgreSQL then wait for each other's
+    counters only for the moment of a commit, and events become visible in the order of their numbers.
+    """
+
+    connection: Connection
+    place: str
+    """What messages call the database."""
+    recall: Recall | None = None
+    """What this server remembers of the lines on PostgreSQL; None for SQLite, where nothing dead lies in the way."""
+    graph_locked: bool = False
+    """Whether no other server tells children of their parents before this transaction ends."""
+    _counts: list[tuple[CountKey, int]] = field(factory=list)
+    _events: list[tuple[Any, ...]] = field(factory=list)
+    _orders: list[Order] = field(factory=list)
+    """What is to be written before anything is read, or the transaction ends: it travels together."""
+    _settled: set[int] = field(factory=set)
+    """Batches that have no row any more; they never get one again."""
+    _doom: StorageError | None = None
+    """What everything fails with, once the database undid all of the transaction."""
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether this is PostgreSQL, where other servers may write at the same time."""
+        return self.connection.dialect.name == "postgresql"
+
+    # -- statements ----------------------------------------------------------------------------------------------------
+
+    def run(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement; with a list of parameters, once for each."""
+        self.send()
+        with self._translated():
+            return self.connection.execute(statement, parameters)
+
+    def ask(self, *asked: Question) -> list[list[Any]]:
+        """Return the rows of several queries, of which none needs the answer of another."""
+        with self._translated():
+            orders, self._orders = self._orders, []
+            found: list[list[Any]] = run(self.connection, orders, asked)
+            return found
+
+    def all(self, statement: Executable | Query, **parameters: Any) -> Sequence[Any]:
+        """Return all rows of a statement."""
+        if isinstance(statement, Query):
+            return self.ask((statement, parameters))[0]
+        self.send()
+        with self._translated():
+            return self.connection.execute(statement, parameters).all()
+
+    def first(self, statement: Executable | Query, **parameters: Any) -> Row[Any] | None:
+        """Return the first row of a statement, or None."""
+        if isinstance(statement, Query):
+            return next(iter(self.all(statement, **parameters)), None)
+        self.send()
+        with self._translated():
+            return self.connection.execute(statement, parameters).first()
+
+    def scalar(self, statement: Executable | Query, **parameters: Any) -> Any:
+        """Return the first value of the first row of a statement, or None."""
+        row = self.first(statement, **parameters)
+        return None if row is None else row[0]
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Rows) -> None:
+        """Insert rows of plain values."""
+        self._note(inserting(self.connection.dialect, table, columns, rows))
+
+    def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
+        """Set columns of rows that are found by their keys; each row gives first the values, then the keys, plain."""
+        self._note(updating(self.connection.dialect, table, columns, keys, rows))
+
+    def delete(self, table: Table, keys: Sequence[str], rows: Rows) -> None:
+        """Delete rows that are found by their keys, given as plain values."""
+        self._note(deleting(self.connection.dialect, table, keys, rows))
+
+    def send(self) -> None:
+        """Run what was noted to be written; nothing is read before."""
+        if self._orders:
+            self.ask()
+
+    def _note(self, order: Order | None) -> None:
+        if self._doom is not None:
+            raise self._doom
+        if order is not None:
+            self._orders.append(order)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._doom is not None:
+            raise self._doom
+        try:
+            yield
+        except exc.DBAPIError as error:
+            found = translate(error, self.place)
+            if error.connection_invalidated:
+                found = TransientStorageError(
+                    f"The connection to {self.place} broke before anything was written; run the transaction again."
+                )
+            if isinstance(found, TransientStorageError) or (isinstance(found, StorageError) and self._is_undone()):
+                self._doom = found
+            raise found from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise InvalidError(f"A value cannot be stored in {self.place}: {error}.") from error
+
+    def _is_undone(self) -> bool:
+        """Return whether SQLite has undone all of the transaction by itself, as it does when the disk is full."""
+        if self.is_postgresql:
+            return False
+        driver: Any = self.connection.connection.driver_connection
+        return not driver.in_transaction
+
+    # -- savepoints ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Return a block whose writes are undone if it raises."""
+        counts, events, locked = len(self._counts), len(self._events), self.graph_locked
+        self.send()
+        nested = self.connection.begin_nested()
+        try:
+            yield
+            self.send()
+        except BaseException:
+            del self._counts[counts:], self._events[events:]
+            self._orders.clear()
+            self._settled.clear()
+            if self.recall is not None:
+                self.recall.forget()
+            self.graph_locked = locked
+            if self._doom is None:
+                nested.rollback()
+            raise
+        nested.commit()
+
+    @contextmanager
+    def unique(self, error: Exception) -> Iterator[None]:
+        """Return a block that raises ``error`` if a row with the same key exists, and then leaves nothing behind."""
+        try:
+            with self.savepoint():
+                yield
+        except UniquenessError as cause:
+            raise error from cause
+
+    # -- what waits for the end ----------------------------------------------------------------------------------------
+
+    def count(self, key: CountKey, change: int) -> None:
+        """Change a counter by so many jobs."""
+        self._counts.append((key, change))
+
+    def uncounted(self, project_id: int | None) -> Iterator[tuple[CountKey, int]]:
+        """Come to each change of a project's counters (None for all projects) that is not written yet."""
+        return ((key, change) for key, change in self._counts if project_id in {None, key[0]})
+
+    def stop_counting(self, project_id: int, *, submission_id: int | None = None, task_id: int | None = None) -> None:
+        """Drop what is not written yet of counters that go away: of a project, or one batch or task of it."""
+        self._counts[:] = [
+            (key, change)
+            for key, change in self._counts
+            if key[0] != project_id
+            or (submission_id is not None and key[1] != submission_id)
+            or (task_id is not None and key[2] != task_id)
+        ]
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether counters or events are not written yet."""
+        return bool(self._counts or self._events)
+
+    def tell(self, project_id: int, job_id: int, kind: EventKind, at: datetime, data: Mapping[str, Any]) -> None:
+        """Write an event."""
+        self.tell_of_all(project_id, (job_id,), kind, at, data)
+
+    def tell_of_all(
+        self, project_id: int, job_ids: Iterable[int], kind: EventKind, at: datetime, data: Mapping[str, Any]
+    ) -> None:
+        """Write the same event of each of these jobs."""
+        rest = (kind.value, to_micros(at), write_json(data))
+        self._events += [(project_id, job_id, *rest) for job_id in job_ids]
+
+    def flush(self) -> None:
+        """Write all that was held back, the counters and events last."""
+        if self._doom is not None:
+            raise self._doom
+        if self._counts or self._events:
+            if self.is_postgresql:
+                self._note(_LOCK)
+            changes: Counter[CountKey] = Counter()
+            for key, change in self._counts:
+                changes[key] += change
+            rows = [(*key, number) for key, number in sorted(changes.items()) if number]
+            self._note(inserting(self.connection.dialect, COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT))
+            self.insert(EVENT, _EVENT_COLUMNS, self._events)
+        self.send()
+        self._counts.clear()
+        self._events.clear()
+
+    # -- batches that are not in the queue -----------------------------------------------------------------------------
+
+    def batches(self, submission_ids: Collection[int]) -> Mapping[int, Row[Any]]:
+        """Return those batches that still have a row: not all of their jobs are in the queue."""
+        wanted = [number for number in submission_ids if number not in self._settled]
+        if not wanted:
+            return {}
+        found = {row.id: row for row in self.all(_SUBMISSIONS, ids=wanted)}
+        self._settled.update(number for number in wanted if number not in found)
+        return found
+
+
+def batch_of(job_id: int, row: Row[Any] | None) -> Batch:
+    """Return how far a batch has come with a job; without a row it came to its end, or there is none."""
+    if row is None or job_id <= row.cursor:
+        return Batch.ADMITTED
+    return Batch.PUBLISHED if row.state == "published" else Batch.HIDDEN

@@ -1,0 +1,1 @@
+"""Events, and how far those who follow them have come."""

@@ -1,0 +1,136 @@
+"""Batches after they were written: published ones go into the queue in slices, given up ones are cleared away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, delete, literal_column, or_, select, update
+
+from whatsnext_core.model import EventKind, JobStatus, event_data
+from whatsnext_core.storage import SUBMISSION_LASTS
+from whatsnext_storage_sql.connection.transaction import Batch, Transaction
+from whatsnext_storage_sql.jobs.graph import admit, spread
+from whatsnext_storage_sql.jobs.jobstate import STATE, raw_state
+from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.models.types import to_micros
+from whatsnext_storage_sql.projects.tasks import lock_tasks
+from whatsnext_storage_sql.queue import lines
+from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, SUBMISSION
+from whatsnext_storage_sql.upkeep.erasing import erase
+
+_DUE = (
+    select(SUBMISSION)
+    .join(PROJECT, PROJECT.c.id == SUBMISSION.c.project_id)
+    .where(or_(SUBMISSION.c.state != "open", SUBMISSION.c.created_at <= bindparam("opened")), ~PROJECT.c.deleted)
+    .order_by(SUBMISSION.c.id)
+    .limit(1)
+    .with_for_update(of=SUBMISSION, skip_locked=True)
+)
+
+
+def _slice(columns: Select[Any]) -> Select[Any]:
+    """Select the next jobs of a batch."""
+    return (
+        columns.where(
+            JOB.c.submission_id == bindparam("id"),
+            JOB.c.submission_id > literal_column("0"),  # says that the partial index will do
+            JOB.c.id > bindparam("cursor"),
+        )
+        .order_by(JOB.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(of=JOB)
+    )
+
+
+_STATES = _slice(STATE)
+_WAITING = _slice(select(JOB.c.id, JOB.c.task_id, JOB.c.class_id, JOB.c.priority, JOB.c.unmet, JOB.c.impossible))
+_GIVE_UP = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(state="discarded")
+_ADVANCE = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
+_END = delete(SUBMISSION).where(SUBMISSION.c.id == bindparam("at"))
+_UNCOUNT = delete(COUNTER).where(
+    COUNTER.c.project_id == bindparam("project"), COUNTER.c.submission_id == bindparam("at")
+)
+
+
+def batch_is_due(tx: Transaction, now: datetime) -> bool:
+    """Return whether a batch waits to be brought into the queue or cleared away."""
+    return tx.first(_DUE, opened=now - SUBMISSION_LASTS) is not None
+
+
+def advance_batches(tx: Transaction, now: datetime, limit: int) -> int:
+    """Bring jobs of published batches into the queue, and clear those of others away; return the number of steps."""
+    steps = 0
+    while steps < limit:
+        batch = tx.first(_DUE, opened=now - SUBMISSION_LASTS)
+        if batch is None:
+            break
+        if batch.state == "open":
+            tx.run(_GIVE_UP, {"at": batch.id})
+            steps += 1
+        elif batch.state == "published":
+            steps += _admit(tx, batch.id, batch.project_id, batch.cursor, now, limit - steps)
+        else:
+            steps += _discard(tx, batch.id, batch.project_id, now, limit - steps)
+    return steps
+
+
+def _admit(tx: Transaction, batch: int, project_id: int, cursor: int, now: datetime, limit: int) -> int:
+    jobs = tx.all(_WAITING, id=batch, cursor=cursor, limit=limit)
+    if any(job.impossible for job in jobs):
+        _admit_one_by_one(tx, tx.all(_STATES, id=batch, cursor=cursor, limit=limit), now)
+    else:
+        _admit_at_once(tx, batch, project_id, jobs, now)
+    if len(jobs) == limit:
+        tx.run(_ADVANCE, {"at": batch, "new_cursor": jobs[-1].id})
+    else:
+        _end(tx, batch, project_id)
+    return len(jobs) + 1
+
+
+def _admit_at_once(tx: Transaction, batch: int, project_id: int, jobs: Sequence[Row[Any]], now: datetime) -> None:
+    """Bring jobs of which none is BLOCKED into the queue: they are PENDING, as they have been, and maybe ready."""
+    number_of = Counter([job.task_id for job in jobs])
+    classes = {row.id: row.class_id for row in lock_tasks(tx, number_of).values()}
+    ready, moved = [], []
+    for job_id, task_id, old_class, priority, unmet, _ in map(tuple, jobs):
+        class_id = classes[task_id]
+        if not unmet:
+            ready.append((project_id, class_id, -priority, job_id))
+        if class_id != old_class:
+            moved.append((class_id, job_id))
+    tx.tell_of_all(project_id, [job.id for job in jobs], EventKind.SUBMITTED, now, event_data(None, JobStatus.PENDING))
+    lines.enter(tx, ready, to_micros(now))
+    tx.update(JOB, ("class_id",), ("id",), moved)
+    for task_id, number in number_of.items():
+        tx.count((project_id, batch, task_id, JobStatus.PENDING.value), -number)
+        tx.count((project_id, 0, task_id, JobStatus.PENDING.value), number)
+
+
+def _admit_one_by_one(tx: Transaction, rows: Sequence[Row[Any]], now: datetime) -> None:
+    ledger = Ledger(tx, by_cursor=True)
+    states = [raw_state(row) for row in rows]
+    for state in states:
+        ledger.know(state, Batch.PUBLISHED)
+    for state in states:
+        admit(ledger, state, now)
+    spread(ledger, now)
+
+
+def _discard(tx: Transaction, batch: int, project_id: int, now: datetime, limit: int) -> int:
+    ledger = Ledger(tx)
+    states = [raw_state(row) for row in tx.all(_STATES, id=batch, cursor=0, limit=limit)]
+    for state in states:
+        ledger.know(state, Batch.HIDDEN)
+    erase(ledger, states, now, tell_children=False, count=False, keep_events=False)
+    if len(states) < limit:
+        _end(tx, batch, project_id)
+    return len(states) + 1
+
+
+def _end(tx: Transaction, batch: int, project_id: int) -> None:
+    tx.stop_counting(project_id, submission_id=batch)
+    tx.run(_UNCOUNT, {"project": project_id, "at": batch})
+    tx.run(_END, {"at": batch})

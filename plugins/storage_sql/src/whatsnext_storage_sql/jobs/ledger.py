@@ -1,0 +1,221 @@
+"""The jobs that one command works on: loaded and locked at once, changed in memory, written back at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import define, field
+
+from whatsnext_core.dependencies import Fate
+from whatsnext_core.errors import NotFoundError
+from whatsnext_core.model import EventKind, JobStatus, Task
+from whatsnext_storage_sql.connection.bulk import plain
+from whatsnext_storage_sql.connection.direct import Query, Question
+from whatsnext_storage_sql.connection.transaction import Batch, Transaction
+from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, JobState, states_of
+from whatsnext_storage_sql.models.types import to_micros
+from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id
+from whatsnext_storage_sql.queue import lines
+from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
+
+_LISTING_KEYS = ("project_id", "status", "job_id")
+_LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
+
+
+@define
+class Ledger:
+    """What one command knows and changes of jobs.
+
+    ``flush`` writes the difference between what was loaded and what is now: the row, its place in the queue and the
+    lists, and the counters. So no command can forget one of them.
+    """
+
+    tx: Transaction
+    by_cursor: bool = False
+    """Whether a batch notes by its cursor which jobs it brought into the queue, so that their rows need not change."""
+    childless: set[int] = field(factory=set)
+    """Loaded jobs that are known to have no children before this command ends."""
+    ripples: dict[int, JobStatus | None] = field(factory=dict)
+    """Jobs whose children must be told what they are now; with the last status of a deleted one."""
+    fates: dict[tuple[int, int], Fate] = field(factory=dict)
+    """What children (first) were told of the edges to their parents, not written yet."""
+    _events: list[tuple[int, int, EventKind, datetime, Mapping[str, Any]]] = field(factory=list)
+    _before: dict[int, JobState] = field(factory=dict)
+    _now: dict[int, JobState] = field(factory=dict)
+    _unseen: set[int] = field(factory=set)
+    _more: dict[int, dict[str, Any]] = field(factory=dict)
+    _tasks: dict[int, Task] = field(factory=dict)
+
+    # -- knowing -------------------------------------------------------------------------------------------------------
+
+    def load(
+        self,
+        job_ids: Iterable[int],
+        query: Query = LOCKED,
+        *,
+        before: Sequence[Question] = (),
+        after: Sequence[Question] = (),
+    ) -> list[list[Any]]:
+        """Load and lock those of the jobs that are there and not loaded yet.
+
+        Returns the rows of all queries in their order: those asked ``before``, that of the jobs, and those ``after``.
+        """
+        wanted = sorted({job_id for job_id in job_ids if job_id not in self._before})
+        answers = self.tx.ask(*before, (query, {"ids": wanted}), *after) if wanted or before or after else []
+        for state, batch in states_of(self.tx, answers[len(before)]) if answers else ():
+            self.know(state, batch)
+        return answers
+
+    def know(self, state: JobState, batch: Batch) -> None:
+        """Take in a job that was loaded and locked elsewhere, unless it is known already."""
+        if state.id not in self._before:
+            self._before[state.id] = self._now[state.id] = state
+            if batch is Batch.HIDDEN:
+                self._unseen.add(state.id)
+
+    def __getitem__(self, job_id: int) -> JobState:
+        return self._now[job_id]
+
+    def seen(self, job_id: int) -> JobState | None:
+        """Return a loaded job if anybody may see it."""
+        return None if job_id in self._unseen else self._now.get(job_id)
+
+    def row(self, job_id: int) -> JobState:
+        """Return a loaded job; NotFoundError unless anybody may see it."""
+        found = self.seen(job_id)
+        if found is None:
+            raise NotFoundError(f"Job with id {job_id} not found.")
+        return found
+
+    def knows(self, job_id: int) -> bool:
+        """Return whether a job is loaded."""
+        return job_id in self._now
+
+    def task(self, task_id: int) -> Task:
+        """Return the task of a loaded job."""
+        if task_id not in self._tasks:
+            wanted = {state.task_id for state in self._now.values()} | {task_id}
+            self._tasks.update(tasks_by_id(self.tx, wanted - self._tasks.keys()))
+        return self._tasks[task_id]
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def put(self, state: JobState, **more: Any) -> JobState:
+        """Note what a job is from now on; ``more`` are columns beside those of its state, JSON as text."""
+        self._now[state.id] = state
+        if more:
+            self._more.setdefault(state.id, {}).update(more)
+        return state
+
+    def tell(self, state: JobState, kind: EventKind, now: datetime, data: Mapping[str, Any]) -> None:
+        """Note an event of a job."""
+        self._events.append((state.project_id, state.id, kind, now, data))
+
+    def forget(self, job_id: int) -> None:
+        """Note that a job is gone; whoever calls this deletes its rows."""
+        del self._now[job_id], self._before[job_id]
+        self._more.pop(job_id, None)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def flush(self, now: datetime) -> None:
+        """Write what changed; the command goes on with what it knows."""
+        for event in self._events:
+            self.tx.tell(*event)
+        self._events.clear()
+        changed = [
+            (old, self._now[job_id])
+            for job_id, old in self._before.items()
+            if self._now[job_id] != old or job_id in self._more
+        ]
+        if not changed:
+            return
+        changed = self._choose_lines(changed)
+        self._write_rows(changed)
+        self._write_lists(changed)
+        self._write_queue(changed, now)
+        for old, new in changed:
+            before = (old.project_id, old.submission_id, old.task_id, old.status.value)
+            after = (new.project_id, new.submission_id, new.task_id, new.status.value)
+            if before != after:
+                self.tx.count(before, -1)
+                self.tx.count(after, +1)
+            self._before[new.id] = self._now[new.id] = new
+        self._more.clear()
+
+    def _choose_lines(self, changed: list[tuple[JobState, JobState]]) -> list[tuple[JobState, JobState]]:
+        """Return the changes with the requirement class of every job that comes into a line, or may change it."""
+        coming = {
+            new.task_id for old, new in changed if new.is_ready and (not old.is_ready or old.task_id != new.task_id)
+        }
+        if not coming:
+            return changed
+        rows = lock_tasks(self.tx, coming)
+        grown: dict[tuple[int, int], int] = {}
+        found = []
+        for old, new in changed:
+            if new.is_ready and new.task_id in rows:
+                class_id = rows[new.task_id].class_id
+                if new.ooms:
+                    key = (new.task_id, new.ooms)
+                    if key not in grown:
+                        grown[key] = class_after(self.tx, self.task(new.task_id), new.ooms)
+                    class_id = grown[key]
+                found.append((old, new._replace(class_id=class_id)))
+            else:
+                found.append((old, new))
+        return found
+
+    def _write_rows(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
+        groups: defaultdict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        for old, new in changed:
+            values = {
+                name: plain(now)
+                for name, before, now in zip(COLUMNS, old, new, strict=True)
+                if before is not now and before != now
+            }
+            if self.by_cursor:
+                values.pop("submission_id", None)
+            values |= self._more.get(new.id, {})
+            if values:
+                groups[tuple(values)].append((*values.values(), new.id))
+        for names, rows in groups.items():
+            self.tx.update(JOB, names, ("id",), rows)
+
+    def _write_lists(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
+        rows = []
+        for old, new in changed:
+            before = (old.project_id, old.status.value, -old.priority, plain(old.ended_at))
+            after = (new.project_id, new.status.value, -new.priority, plain(new.ended_at))
+            if before != after:
+                rows.append((*after, old.project_id, old.status.value, new.id))
+        self.tx.update(LISTING, _LISTING_COLUMNS, _LISTING_KEYS, rows)
+
+    def _write_queue(self, changed: Sequence[tuple[JobState, JobState]], now: datetime) -> None:
+        leaves, moves, comes, wakes, sleeps = [], [], [], [], []
+        for old, new in changed:
+            before, after = place(old), place(new)
+            if before and after and before != after:
+                moves.append((before, after))
+            elif before and not after:
+                leaves.append(before)
+            elif after and not before:
+                comes.append(after)
+            if old.not_before != new.not_before:
+                if old.not_before is not None:
+                    wakes.append((to_micros(old.not_before), old.id))
+                if new.not_before is not None:
+                    sleeps.append((to_micros(new.not_before), new.id))
+        lines.leave(self.tx, leaves)
+        lines.change(self.tx, moves)
+        lines.enter(self.tx, comes, to_micros(now))
+        self.tx.delete(DELAYED, ("not_before", "job_id"), wakes)
+        self.tx.insert(DELAYED, ("not_before", "job_id"), sleeps)
+
+
+def place(state: JobState) -> lines.Stand | None:
+    """Return the key of a ready job's row in the queue; None for a job that is not ready."""
+    return (state.project_id, state.class_id, -state.priority, state.id) if state.is_ready else None

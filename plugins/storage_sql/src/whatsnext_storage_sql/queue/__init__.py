@@ -1,0 +1,1 @@
+"""The lines of ready jobs, and claims from them."""

@@ -1,0 +1,189 @@
+"""Claims: which of the ready jobs a client gets, and how it gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from attrs import evolve
+from sqlalchemy import Row, bindparam, delete, select
+
+from whatsnext_core.errors import InvalidError
+from whatsnext_core.model import Allocation, Assignment, Attempt, AttemptStatus
+from whatsnext_core.references import lacking, refers, results_needed, with_results
+from whatsnext_core.scheduling import CLAIM_ROUNDS, RESERVATION_HOLDS, Pick, plan_claim
+from whatsnext_core.storage import ClaimRequest
+from whatsnext_storage_sql.attempts.attempts import Holds
+from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
+from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.jobs.graph import spread
+from whatsnext_storage_sql.jobs.jobs import EDGES, by_child, jobs_by_id
+from whatsnext_storage_sql.jobs.jobstate import COLUMNS, UNLOCKED_STATES, JobState
+from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.rows import JOB_COLUMNS, JOB_FIELDS, allocation_of, job_with, task_of
+from whatsnext_storage_sql.models.types import to_micros
+from whatsnext_storage_sql.projects.clients import unknown
+from whatsnext_storage_sql.projects.tasks import tasks_by_id
+from whatsnext_storage_sql.queue.lines import heads
+from whatsnext_storage_sql.tables import ATTEMPT, CLIENT, JOB, LEASE, RESERVATION, TASK
+
+_ASKING = Query(select(CLIENT.c.is_active, CLIENT.c.draining).where(CLIENT.c.id == bindparam("client")))
+_RESERVED = Query(
+    select(
+        RESERVATION.c.client_id, RESERVATION.c.job_id, RESERVATION.c.made_at, CLIENT.c.is_active, CLIENT.c.draining
+    ).join(CLIENT, CLIENT.c.id == RESERVATION.c.client_id)
+)
+_UNRESERVE = delete(RESERVATION).where(RESERVATION.c.client_id == bindparam("client"))
+_CLAIMED = Query(
+    select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.allocation, LEASE.c.fence.label("held"))
+    .outerjoin(LEASE, (LEASE.c.job_id == ATTEMPT.c.job_id) & (LEASE.c.fence == ATTEMPT.c.fence))
+    .where(ATTEMPT.c.session_id == bindparam("session"), ATTEMPT.c.request == bindparam("number"))
+    .where(ATTEMPT.c.request.is_not(None))
+)
+_RESULTS = (
+    select(JOB.c.id, JOB.c.result).join(TASK, TASK.c.id == JOB.c.task_id).where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
+)
+_BESIDE = [place for place, name in enumerate(JOB_FIELDS) if name not in COLUMNS]
+_SHARED = [place for place, name in enumerate(COLUMNS) if name in JOB_FIELDS]
+_NAMES = (*(COLUMNS[place] for place in _SHARED), *(JOB_FIELDS[place] for place in _BESIDE))
+_shared = itemgetter(*_SHARED)
+_WHOLE = Query(UNLOCKED_STATES.add_columns(*(JOB_COLUMNS[place] for place in _BESIDE)))
+_TASKS_OF = Query(select(TASK).where(TASK.c.id.in_(select(JOB.c.task_id).where(among(JOB.c.id, "ids")))))
+
+
+def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
+    """Give ready jobs to a client, best first."""
+    own, elsewhere = False, set[int]()
+    if request.client_id is not None or request.request is not None:
+        client, earlier, reserved = tx.ask(
+            (_ASKING, {"client": request.client_id}),
+            (_CLAIMED, {"session": request.session_id, "number": request.request}),
+            (_RESERVED, {}),
+        )
+        if request.client_id is not None:
+            if not client:
+                raise unknown(request.client_id)
+            if client[0].draining or not client[0].is_active:
+                return []
+            own, elsewhere = _reservations(reserved, request.client_id, now)
+        if earlier:
+            held = {row.job_id: (row.fence, allocation_of(row.allocation)) for row in earlier if row.held}
+            return _with_results(tx, _assignments(tx, held), now)
+    given: list[Assignment] = []
+    offer, reserve = request.offer, None
+    for _ in range(CLAIM_ROUNDS):
+        found = heads(tx, offer, request.project_ids)
+        plan = plan_claim(
+            [head.line for head in found],
+            offer,
+            now=now,
+            reserve_after=request.reserve_after,
+            reserved_elsewhere=elsewhere,
+        )
+        reserve = plan.reserve
+        taken = _give(tx, plan.picks, request, now)
+        if tx.recall is not None and offer.time_left is None:
+            gone = {assignment.job.id for assignment in taken}
+            for head in found:
+                tx.recall.left(head.key, [(-job.priority, job.job_id) for job in head.line.jobs], gone)
+        good = _with_results(tx, taken, now)
+        given += good
+        if len(good) == len(taken):
+            break
+        offer = offer.without([assignment.allocation for assignment in good])
+    if request.client_id is not None:
+        _reserve(tx, request.client_id, reserve, now, known=own)
+    return given
+
+
+def _reservations(rows: Sequence[Row[Any]], client_id: str, now: datetime) -> tuple[bool, set[int]]:
+    """Return whether the client has a reservation, and the jobs that others drain for."""
+    elsewhere = {
+        row.job_id
+        for row in rows
+        if row.client_id != client_id and row.is_active and not row.draining and now - row.made_at <= RESERVATION_HOLDS
+    }
+    return any(row.client_id == client_id for row in rows), elsewhere
+
+
+def _reserve(tx: Transaction, client_id: str, job_id: int | None, now: datetime, *, known: bool) -> None:
+    if known:
+        tx.run(_UNRESERVE, {"client": client_id})
+    if job_id is not None:
+        tx.insert(RESERVATION, ("client_id", "job_id", "made_at"), [(client_id, job_id, to_micros(now))])
+
+
+def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
+    if not picks:
+        return []
+    holds, ids = Holds(Ledger(tx)), {"ids": [pick.job_id for pick in picks]}
+    rows, edges, tasks = holds.ledger.load(ids["ids"], _WHOLE, after=[(EDGES, ids), (_TASKS_OF, ids)])
+    before = by_child(edges)
+    task_by_id = {row.id: task_of(row) for row in tasks}
+    found = {row.id: row for row in rows}
+    given = []
+    for pick in picks:
+        state = holds.ledger.seen(pick.job_id)
+        if state is not None and state.is_ready:
+            attempt = new_attempt(state, pick.allocation, now, request)
+            state = holds.begin(state, attempt, now)
+            values = zip(_NAMES, (*_shared(state), *found[state.id][-len(_BESIDE) :]), strict=True)
+            job = job_with(dict(values), before.get(state.id, ()))
+            task = task_by_id[state.task_id]
+            given.append(Assignment(job=job, task=task, fence=attempt.fence, allocation=pick.allocation))
+    holds.flush()
+    spread(holds.ledger, now)
+    return given
+
+
+def _with_results(tx: Transaction, taken: Sequence[Assignment], now: datetime) -> Sequence[Assignment]:
+    """Return assignments with results of other jobs in their parameters; a job that lacks one fails."""
+    asking = {each.job.id for each in taken if each.job.depends and refers(each.job.parameters)}
+    if not asking:
+        return taken
+    needed = {parent for each in taken if each.job.id in asking for parent in results_needed(each.job)}
+    results = {row.id: row.result for row in tx.all(_RESULTS, ids=sorted(needed))}
+    found, failed = [], []
+    for each in taken:
+        try:
+            found.append(evolve(each, job=with_results(each.job, results)) if each.job.id in asking else each)
+        except InvalidError as error:
+            failed.append(lacking(each.job, each.fence, error))
+    if failed:
+        holds = Holds(Ledger(tx))
+        holds.load(end.job_id for end in failed)
+        for end in failed:
+            holds.end(holds.ledger[end.job_id], holds.of(end.job_id), end, now)
+        holds.flush()
+        spread(holds.ledger, now)
+    return found
+
+
+def new_attempt(state: JobState, allocation: Allocation, now: datetime, request: ClaimRequest | None = None) -> Attempt:
+    """Return the next attempt of a job; without a request it has no client and no lease."""
+    lease = request.lease if request else None
+    return Attempt(
+        job_id=state.id,
+        fence=state.attempt + 1,
+        status=AttemptStatus.CLAIMED,
+        client_id=request.client_id if request else None,
+        session_id=request.session_id if request else None,
+        allocation=allocation,
+        claimed_at=now,
+        expires_at=now + lease if lease is not None else None,
+        request=request.request if request else None,
+    )
+
+
+def _assignments(tx: Transaction, given: dict[int, tuple[int, Allocation]]) -> list[Assignment]:
+    """Return assignments by priority descending and then id."""
+    jobs = jobs_by_id(tx, given)
+    tasks = tasks_by_id(tx, {job.task_id for job in jobs.values()})
+    found = [
+        Assignment(job=job, task=tasks[job.task_id], fence=given[job.id][0], allocation=given[job.id][1])
+        for job in jobs.values()
+    ]
+    return sorted(found, key=lambda assignment: (-assignment.job.priority, assignment.job.id))

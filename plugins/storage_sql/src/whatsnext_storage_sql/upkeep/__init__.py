@@ -1,0 +1,1 @@
+"""Housekeeping in small steps: what is due, and what goes away."""

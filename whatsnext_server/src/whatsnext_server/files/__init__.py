@@ -1,0 +1,1 @@
+"""Files of jobs, on their way in and out."""

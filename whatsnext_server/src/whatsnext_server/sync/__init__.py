@@ -1,0 +1,1 @@
+"""The worker protocol: what clients report, and requests that wait for jobs."""
