@@ -1,12 +1,14 @@
 """Output that goes with the report of an end: appended once, whatever becomes of the end or of other pieces."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.server.serving import Api
-from tests.server.test_sync import claimed, end
+from tests.server.test_sync import LONG, claimed, end, held
+from tests.support import wait_until
 
 
 def piece(job_id: int, offset: int, data: bytes, *, fence: int = 1, stream: str = "stdout") -> dict[str, Any]:
@@ -66,14 +68,18 @@ def test_output_of_a_lost_attempt_is_kept_though_its_end_does_not_count(api: Api
     assert log(api, job_id, "stdout?fence=1") == b"late"
 
 
-def test_held_request_answers_for_its_output(api: Api) -> None:
+def test_held_request_answers_for_its_output_though_it_looked_again(api: Api) -> None:
     project_id, task_id = api.queue()
     job_id = api.job(project_id, task_id)
     client_id = api.worker()
     api.sync(client_id, 1, want=1, project_ids=[project_id])
-    output = [piece(job_id, 0, b"x")]
-    answer = api.sync(client_id, 2, ended=[end(job_id, 1)], output=output, wait=0.3, want=1, project_ids=[project_id])
-    assert (answer["output"], answer["assignments"]) == ([1], [])
+    report = {"ended": [end(job_id, 1)], "output": [piece(job_id, 0, b"x")]}
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(api.sync, client_id, 2, **report, wait=LONG, want=1, project_ids=[project_id])
+        wait_until(lambda: held(api, client_id))
+        late = api.job(project_id, task_id)
+        assert claimed(answer.result(LONG)) == [(late, 1)]
+    assert answer.result()["output"] == [1]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from whatsnext_storage_sql.storage import SQLStorage
 class SQLConformance(StorageConformance):
     @pytest.fixture
     def url(self) -> str:
-        raise NotImplementedError
+        raise NotImplementedError  # each database gives its own
 
     @pytest.fixture
     def storage(self, url: str, open_url: Callable[[str], SQLStorage]) -> Storage:
