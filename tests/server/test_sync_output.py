@@ -73,7 +73,7 @@ def test_held_request_answers_for_its_output_though_it_looked_again(api: Api) ->
     job_id = api.job(project_id, task_id)
     client_id = api.worker()
     api.sync(client_id, 1, want=1, project_ids=[project_id])
-    report = {"ended": [end(job_id, 1)], "output": [piece(job_id, 0, b"x")]}
+    report: dict[str, Any] = {"ended": [end(job_id, 1)], "output": [piece(job_id, 0, b"x")]}
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(api.sync, client_id, 2, **report, wait=LONG, want=1, project_ids=[project_id])
         wait_until(lambda: held(api, client_id))
