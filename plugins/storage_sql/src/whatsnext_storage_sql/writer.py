@@ -133,9 +133,9 @@ class SQLWriter(SQLReader):
         """Delete a client; the attempts that it holds are lost."""
         deleting.delete_client(self._tx, client_id, now)
 
-    def heartbeat(self, client_id: str, now: datetime) -> None:
-        """Note that a client was heard of."""
-        clients.heartbeat(self._tx, client_id, now)
+    def heartbeat(self, client_id: str, now: datetime) -> Client:
+        """Note that a client was heard of, and return it."""
+        return clients.heartbeat(self._tx, client_id, now)
 
     def claim(self, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
         """Give ready jobs to a client, best first."""

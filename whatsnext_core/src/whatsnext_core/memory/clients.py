@@ -39,6 +39,8 @@ def delete_client(state: State, client_id: str, now: datetime) -> None:
     spread(state, now)
 
 
-def heartbeat(state: State, client_id: str, now: datetime) -> None:
-    """Note that a client was heard of."""
-    state.clients.put(client_id, evolve(state.client(client_id), last_heartbeat=now))
+def heartbeat(state: State, client_id: str, now: datetime) -> Client:
+    """Note that a client was heard of, and return it."""
+    heard = evolve(state.client(client_id), last_heartbeat=now)
+    state.clients.put(client_id, heard)
+    return heard

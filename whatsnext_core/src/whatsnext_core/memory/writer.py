@@ -139,9 +139,9 @@ class MemoryWriter(MemoryReader):
         """Delete a client; the attempts that it holds are lost."""
         clients.delete_client(self._state, client_id, now)
 
-    def heartbeat(self, client_id: str, now: datetime) -> None:
-        """Note that a client was heard of."""
-        clients.heartbeat(self._state, client_id, now)
+    def heartbeat(self, client_id: str, now: datetime) -> Client:
+        """Note that a client was heard of, and return it."""
+        return clients.heartbeat(self._state, client_id, now)
 
     def claim(self, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:
         """Give ready jobs to a client, best first."""

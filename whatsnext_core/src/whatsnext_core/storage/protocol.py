@@ -268,8 +268,8 @@ class Writer(Reader, ProjectKeeper, CursorKeeper, Protocol):
         """
         ...
 
-    def heartbeat(self, client_id: str, now: datetime) -> None:
-        """Note that a client was heard of; NotFoundError if there is none of that id."""
+    def heartbeat(self, client_id: str, now: datetime) -> Client:
+        """Note that a client was heard of, and return it; NotFoundError if there is none of that id."""
         ...
 
     def claim(self, request: ClaimRequest, now: datetime) -> Sequence[Assignment]:

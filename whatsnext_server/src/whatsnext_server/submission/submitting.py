@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from whatsnext_core.errors import InvalidError
+from whatsnext_core.errors import InvalidError, NotFoundError
 from whatsnext_core.model import Job
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.storage import Reader, Writer
@@ -21,8 +21,11 @@ def find_task(reader: Reader, project_id: int, task_id: int | None, name: str | 
     if task_id is None:
         if name is None:
             raise InvalidError(f"{what} names no task; give task_id, or task with the task's name.")
-        reader.project(project_id)
-        return reader.task_named(project_id, name).id
+        try:
+            return reader.task_named(project_id, name).id
+        except NotFoundError:
+            reader.project(project_id)  # if that is unknown, this says so
+            raise
     task = reader.task(task_id)
     if task.project_id != project_id:
         reader.project(project_id)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from whatsnext_core.errors import NotFoundError
-from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, EndOutcome, JobStatus
+from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, Client, EndOutcome, JobStatus
 from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import ClaimRequest, Page, Reader, Writer
 from whatsnext_core.sync import Order, OrderKind, SyncRequest, SyncResponse
@@ -41,7 +41,7 @@ class Exchange:
         attempts gets the same ones.
         """
         request = self.request
-        writer.heartbeat(self.client_id, now)
+        client = writer.heartbeat(self.client_id, now)
         gone: list[tuple[int, int]] = []
         if request.adopted:
             adopted = writer.adopt(request.adopted, self.client_id, request.session_id, self.lease, now)
@@ -59,13 +59,13 @@ class Exchange:
             sizes = writer.append_logs(request.output, head=head, tail=tail, now=now)
         if request.released:
             writer.release(request.released, request.session_id, now)
-        return evolve(self._look(writer, now, gone), outcomes=tuple(outcomes), output=tuple(sizes))
+        return evolve(self._look(writer, now, client, gone), outcomes=tuple(outcomes), output=tuple(sizes))
 
     def again(self, writer: Writer, now: datetime) -> SyncResponse:
         """Look once more for jobs and orders, while the request is held."""
-        return self._look(writer, now, ())
+        return self._look(writer, now, writer.client(self.client_id), ())
 
-    def _look(self, writer: Writer, now: datetime, gone: Iterable[tuple[int, int]]) -> SyncResponse:
+    def _look(self, writer: Writer, now: datetime, client: Client, gone: Iterable[tuple[int, int]]) -> SyncResponse:
         request = self.request
         missing = dict.fromkeys(gone)
         orders: list[Order] = []
@@ -79,7 +79,6 @@ class Exchange:
             missing |= dict.fromkeys(renewal.gone)
             orders += [Order(kind=OrderKind.CANCEL, job_id=job, fence=fence) for job, fence in renewal.cancel]
         orders += [Order(kind=OrderKind.KILL, job_id=job, fence=fence) for job, fence in missing]
-        client = writer.client(self.client_id)
         if client.draining or not client.is_active:
             orders.append(Order(kind=OrderKind.DRAIN))
         return SyncResponse(

@@ -14,16 +14,17 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 from attrs import field, frozen
-from sqlalchemy import Connection, Dialect, Select, TextClause, exc
+from sqlalchemy import Connection, Dialect, Select, TextClause, TextualSelect, exc
 
 _Process: TypeAlias = Callable[[Any], Any]
+_AT_ONCE: AbstractContextManager[None] = nullcontext()
 
 
 @frozen(eq=False)
 class Query:
     """A query that commands ask again and again; its parameters have the names that it gives them."""
 
-    statement: Select[Any] | TextClause
+    statement: Select[Any] | TextualSelect | TextClause
     _plans: dict[str, _Plan] = field(factory=dict, init=False)
 
     def plan(self, dialect: Dialect) -> _Plan:
@@ -40,7 +41,7 @@ Question: TypeAlias = tuple[Query, Mapping[str, Any]]
 class _Plan:
     """The text of a query, and how its parameters and rows become what the driver and the caller want."""
 
-    def __init__(self, statement: Select[Any] | TextClause, dialect: Dialect) -> None:
+    def __init__(self, statement: Select[Any] | TextualSelect | TextClause, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.text = str(compiled)
         self._order: Sequence[str] | None = compiled.positiontup
@@ -52,7 +53,7 @@ class _Plan:
                 self._fixed[name] = process(bind.value) if process else bind.value
             if process is not None:
                 self._binds[name] = process
-        columns = statement.selected_columns if isinstance(statement, Select) else ()
+        columns = () if isinstance(statement, TextClause) else statement.selected_columns
         self._types = [column.type.dialect_impl(dialect) for column in columns]
         self._results: list[tuple[int, _Process]] = []
         self._row: _Process | None = None
@@ -61,8 +62,9 @@ class _Plan:
     def parameters(self, given: Mapping[str, Any]) -> Any:
         """Return the parameters as the driver wants them."""
         values = {**self._fixed, **given}
-        for name in self._binds.keys() & given.keys():
-            values[name] = self._binds[name](given[name])
+        for name, process in self._binds.items():
+            if name in given:
+                values[name] = process(given[name])
         return values if self._order is None else [values[name] for name in self._order]
 
     def rows(self, cursor: Any) -> list[Any]:
@@ -107,58 +109,69 @@ class Order:
 
 def run(connection: Connection, orders: Sequence[Order], asked: Sequence[Question] = ()) -> Any:
     """Run statements in this order and return the rows of each query."""
-    driver: Any = connection.connection
     start = 0
     for place, order in enumerate(orders):
         if order.is_copy:
-            _run(connection, driver, orders[start:place], ())
-            _copy(connection, driver, order)
+            _run(connection, orders[start:place], ())
+            _copy(connection, order)
             start = place + 1
-    return _run(connection, driver, orders[start:], asked)
+    return _run(connection, orders[start:], asked)
 
 
-def _run(connection: Connection, driver: Any, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
+def _run(connection: Connection, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
+    driver: Any = connection.connection.driver_connection
+    statements = [(order.text, order.rows) for order in orders]
     plans = [query.plan(connection.dialect) for query, _ in asked]
-    cursors = []
-    statement: str | None = None
+    statements += [(plan.text, (plan.parameters(given),)) for plan, (_, given) in zip(plans, asked, strict=True)]
+    execute = _execute_heard if _is_heard(connection) else _execute
+    cursors: list[Any] = []
     try:
-        with _pipeline(connection, driver, len(orders) + len(asked)):
-            for order in orders:
-                statement = order.text
-                _execute(connection, driver.cursor(), statement, order.rows)
-            for plan, (_, given) in zip(plans, asked, strict=True):
-                statement, cursor = plan.text, driver.cursor()
-                cursors.append(cursor)
-                _execute(connection, cursor, statement, [plan.parameters(given)])
-        return [plan.rows(cursor) for plan, cursor in zip(plans, cursors, strict=True)]
+        with _pipeline(connection, driver, len(statements)):
+            for statement, rows in statements:
+                cursors.append(driver.cursor())
+                execute(connection, cursors[-1], statement, rows)
+        return [plan.rows(cursor) for plan, cursor in zip(plans, cursors[len(orders) :], strict=True)]
     except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(connection, statement, error) from error
+        failed: str | None = statements[len(cursors) - 1][0] if cursors else None
+        raise _wrapped(connection, failed, error) from error
 
 
 def _pipeline(connection: Connection, driver: Any, number: int) -> AbstractContextManager[Any]:
     """Return a block in which PostgreSQL is not waited for before its end; SQLite is never waited for."""
+    if number < 2 or connection.dialect.name == "sqlite":  # noqa: PLR2004  # one statement travels alone
+        return _AT_ONCE
     pipelines: Any = getattr(connection.dialect.loaded_dbapi, "Pipeline", None)
-    if number < 2 or pipelines is None or not pipelines.is_supported():  # noqa: PLR2004  # one statement travels alone
-        return nullcontext()
-    begun: AbstractContextManager[Any] = driver.driver_connection.pipeline()
+    if pipelines is None or not pipelines.is_supported():
+        return _AT_ONCE
+    begun: AbstractContextManager[Any] = driver.pipeline()
     return begun
 
 
-def _execute(connection: Connection, cursor: Any, statement: str, rows: Sequence[Any]) -> None:
+def _is_heard(connection: Connection) -> bool:
+    """Whether somebody listens to the statements."""
+    dispatch = connection.dispatch
+    return bool(dispatch.before_cursor_execute) or bool(dispatch.after_cursor_execute)
+
+
+def _execute(_: Connection, cursor: Any, statement: str, rows: Sequence[Any]) -> None:
+    if len(rows) > 1:
+        cursor.executemany(statement, rows)
+    else:
+        cursor.execute(statement, rows[0])
+
+
+def _execute_heard(connection: Connection, cursor: Any, statement: str, rows: Sequence[Any]) -> None:
     many = len(rows) > 1
     parameters = rows if many else rows[0]
     for hear in connection.dispatch.before_cursor_execute:
         hear(connection, cursor, statement, parameters, None, many)
-    if many:
-        cursor.executemany(statement, rows)
-    else:
-        cursor.execute(statement, parameters)
+    _execute(connection, cursor, statement, rows)
     for hear in connection.dispatch.after_cursor_execute:
         hear(connection, cursor, statement, parameters, None, many)
 
 
-def _copy(connection: Connection, driver: Any, order: Order) -> None:
-    cursor = driver.cursor()
+def _copy(connection: Connection, order: Order) -> None:
+    cursor: Any = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
         with cursor, cursor.copy(order.text) as copy:
             for row in order.rows:

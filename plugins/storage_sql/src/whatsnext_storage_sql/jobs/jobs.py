@@ -26,9 +26,9 @@ VISIBLE: ColumnElement[bool] = and_(~TASK.c.deleted, or_(JOB.c.submission_id == 
 """Holds for a job that anybody may see; its task is joined."""
 
 _JOB = select(*JOB_COLUMNS).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
-_ONE = _JOB.where(JOB.c.id == bindparam("id"))
+_ONE = Query(_JOB.where(JOB.c.id == bindparam("id")))
 _MANY = Query(_JOB.where(among(JOB.c.id, "ids")))
-_EXISTS = select(JOB.c.id).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE, JOB.c.id == bindparam("id"))
+_EXISTS = Query(select(JOB.c.id).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE, JOB.c.id == bindparam("id")))
 EDGES = Query(select(EDGE).where(among(EDGE.c.child_id, "ids")).order_by(EDGE.c.child_id, EDGE.c.parent_id))
 """Selects the edges of children."""
 _STATUSES = (
@@ -60,10 +60,10 @@ _WITH_STATUS = select(COUNTER.c.project_id, COUNTER.c.status).where(COUNTER.c.nu
 
 def job(tx: Transaction, job_id: int) -> Job:
     """Return the job of an id."""
-    row = tx.first(_ONE, id=job_id)
-    if row is None:
+    rows, edges = tx.ask((_ONE, {"id": job_id}), (EDGES, {"ids": [job_id]}))
+    if not rows:
         raise _unknown(job_id)
-    return _with_edges(tx, [row])[0]
+    return job_of(rows[0], edges)
 
 
 def jobs_by_id(tx: Transaction, job_ids: Collection[int]) -> Mapping[int, Job]:

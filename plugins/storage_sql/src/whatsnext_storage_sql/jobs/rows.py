@@ -62,8 +62,9 @@ def project_of(row: Row[Any]) -> Project:
     )
 
 
+@lru_cache(maxsize=4096)
 def task_of(row: Row[Any]) -> Task:
-    """Return the task in a row of its table."""
+    """Return the task in a row of its table; as long as the row stays the same, the same one again."""
     return Task(
         id=row.id,
         project_id=row.project_id,
@@ -75,14 +76,14 @@ def task_of(row: Row[Any]) -> Task:
             memory=row.required_memory,
             accelerator_kind=row.accelerator_kind,
             accelerator_memory=row.accelerator_memory,
-            labels=frozenset(row.required_labels),
+            labels=frozenset(read_json(row.required_labels)),
         ),
         retry=policy_of(row.retry),
         timeout=row.timeout,
         signal=row.signal,
         grace=row.grace,
-        environment=row.environment,
-        options=row.options,
+        environment=read_json(row.environment),
+        options=read_json(row.options),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -99,13 +100,13 @@ def task_values(spec: TaskSpec) -> dict[str, Any]:
         "required_memory": needs.memory,
         "accelerator_kind": needs.accelerator_kind,
         "accelerator_memory": needs.accelerator_memory,
-        "required_labels": sorted(needs.labels),
+        "required_labels": write_json(sorted(needs.labels)),
         "retry": write_json(to_json(spec.retry)),
         "timeout": spec.timeout,
         "signal": spec.signal,
         "grace": spec.grace,
-        "environment": dict(spec.environment),
-        "options": spec.options,
+        "environment": write_json(dict(spec.environment)),
+        "options": write_json(spec.options),
     }
 
 
@@ -119,6 +120,12 @@ def requirement_of(text: str) -> Requirement:
 def policy_of(text: str) -> RetryPolicy:
     """Return the policy that JSON text describes; most tasks have one of a few."""
     return from_json(read_json(text), RetryPolicy)
+
+
+@lru_cache(maxsize=4096)
+def capacity_of(text: str) -> Capacity:
+    """Return the capacity that JSON text describes; a client's seldom changes, and each request reads it."""
+    return from_json(read_json(text), Capacity)
 
 
 def job_of(row: Row[Any], edges: Sequence[Row[Any]]) -> Job:
@@ -166,7 +173,7 @@ def client_of(row: Row[Any]) -> Client:
         description=row.description,
         available_cpu=row.available_cpu,
         available_accelerators=row.available_accelerators,
-        capacity=from_json(row.capacity, Capacity),
+        capacity=capacity_of(row.capacity),
         session_id=row.session_id,
         last_heartbeat=row.last_heartbeat,
         created_at=row.created_at,
@@ -184,7 +191,7 @@ def client_values(client: Client) -> dict[str, Any]:
         "description": client.description,
         "available_cpu": client.available_cpu,
         "available_accelerators": client.available_accelerators,
-        "capacity": to_json(client.capacity),
+        "capacity": write_json(to_json(client.capacity)),
         "session_id": client.session_id,
         "last_heartbeat": client.last_heartbeat,
         "created_at": client.created_at,

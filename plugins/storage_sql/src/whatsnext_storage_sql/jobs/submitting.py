@@ -17,6 +17,7 @@ from whatsnext_core.model import EventKind, JobSpec, JobStatus, Project, event_d
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.references import check_references, refers
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.ledger import Ledger
@@ -27,11 +28,13 @@ from whatsnext_storage_sql.projects.tasks import lock_tasks
 from whatsnext_storage_sql.queue.lines import enter
 from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, SUBMISSION, TASK
 
-_NEXT_IDS = text(
-    "INSERT INTO sequence_value (name, last) VALUES ('job', :count) "
-    "ON CONFLICT (name) DO UPDATE SET last = last + excluded.last RETURNING last"
+_NEXT_IDS = Query(
+    text(
+        "INSERT INTO sequence_value (name, last) VALUES ('job', :count) "
+        "ON CONFLICT (name) DO UPDATE SET last = last + excluded.last RETURNING last"
+    )
 )
-_NEXT_IDS_POSTGRESQL = text("SELECT nextval('job_id') FROM generate_series(1, :count)")
+_NEXT_IDS_POSTGRESQL = Query(text("SELECT nextval('job_id') FROM generate_series(1, :count)"))
 _TAKEN = select(JOB.c.id).where(among(JOB.c.id, "ids")).order_by(JOB.c.id).limit(1)
 _PARENTS = (
     select(JOB.c.id, JOB.c.project_id, JOB.c.submission_id, JOB.c.status, JOB.c.name)

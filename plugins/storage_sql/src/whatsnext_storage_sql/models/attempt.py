@@ -25,7 +25,7 @@ class Client(Base):
     description: Mapped[str] = mapped_column(Text)
     available_cpu: Mapped[int] = mapped_column(Number)
     available_accelerators: Mapped[int] = mapped_column(Number)
-    capacity: Mapped[Any] = mapped_column(Json)
+    capacity: Mapped[str] = mapped_column(Text)
     session_id: Mapped[str | None] = mapped_column(Text)
     last_heartbeat: Mapped[datetime] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Float, ForeignKey, Index, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from whatsnext_storage_sql.models.base import Base
-from whatsnext_storage_sql.models.types import Json, Number, UtcTime
+from whatsnext_storage_sql.models.types import Number, UtcTime
 
 
 class Project(Base):
@@ -63,7 +62,7 @@ class Task(Base):
     required_memory: Mapped[int] = mapped_column(Number)
     accelerator_kind: Mapped[str] = mapped_column(Text)
     accelerator_memory: Mapped[int] = mapped_column(Number)
-    required_labels: Mapped[Any] = mapped_column(Json)
+    required_labels: Mapped[str] = mapped_column(Text)
     class_id: Mapped[int] = mapped_column(ForeignKey("requirement_class.id"))
     """The interned requirement."""
     retry: Mapped[str] = mapped_column(Text)
@@ -71,8 +70,8 @@ class Task(Base):
     timeout: Mapped[float | None] = mapped_column(Float(53))
     signal: Mapped[str] = mapped_column(Text)
     grace: Mapped[float] = mapped_column(Float(53))
-    environment: Mapped[Any] = mapped_column(Json)
-    options: Mapped[Any] = mapped_column(Json)
+    environment: Mapped[str] = mapped_column(Text)
+    options: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
     deleted: Mapped[bool] = mapped_column(server_default=false())

@@ -6,21 +6,28 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, text, update
 
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Client, ClientChanges, ClientSpec
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.storage import Page
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.errors import UniquenessError
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.rows import client_of, client_values
+from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import CLIENT
 
 _ALL = select(CLIENT).order_by(CLIENT.c.id)
-_ONE = select(CLIENT).where(CLIENT.c.id == bindparam("id"))
-_LOCKED = _ONE.with_for_update()
-_HEARD = update(CLIENT).where(CLIENT.c.id == bindparam("at")).values(last_heartbeat=bindparam("moment"))
+_BY_ID = select(CLIENT).where(CLIENT.c.id == bindparam("id"))
+_ONE = Query(_BY_ID)
+_LOCKED = Query(_BY_ID.with_for_update())
+_HEARD = Query(
+    text(
+        f"UPDATE client SET last_heartbeat = :moment WHERE id = :id RETURNING {', '.join(CLIENT.c.keys())}"  # noqa: S608  # only names of our own
+    ).columns(*CLIENT.c)
+)
 
 
 def client(tx: Transaction, client_id: str) -> Client:
@@ -62,10 +69,9 @@ def update_client(tx: Transaction, client_id: str, changes: ClientChanges) -> Cl
     return new
 
 
-def heartbeat(tx: Transaction, client_id: str, now: datetime) -> None:
-    """Note that a client was heard of."""
-    if tx.run(_HEARD, {"at": client_id, "moment": now}).rowcount == 0:
-        raise unknown(client_id)
+def heartbeat(tx: Transaction, client_id: str, now: datetime) -> Client:
+    """Note that a client was heard of, and return it."""
+    return client_of(_found(tx.first(_HEARD, id=client_id, moment=to_micros(now)), client_id))
 
 
 def _write(tx: Transaction, new: Client) -> None:

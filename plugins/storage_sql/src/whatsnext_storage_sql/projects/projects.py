@@ -12,22 +12,25 @@ from sqlalchemy import Row, bindparam, insert, or_, select, update
 from whatsnext_core.errors import ConflictError, DuplicateError, NotFoundError
 from whatsnext_core.model import JobStatus, Project, ProjectChanges, ProjectStatus
 from whatsnext_core.storage import Page
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.rows import STATUSES, project_of
 from whatsnext_storage_sql.tables import COUNTER, PROJECT, SUBMISSION, TASK
 
 _ALL = select(PROJECT).where(~PROJECT.c.deleted).order_by(PROJECT.c.id)
-_ONE = _ALL.where(PROJECT.c.id == bindparam("id"))
-_LOCKED = _ONE.with_for_update()
-_SHARED = _ONE.with_for_update(read=True, key_share=True)
-_NAMED = _ALL.where(PROJECT.c.name == bindparam("name"))
+_BY_ID = _ALL.where(PROJECT.c.id == bindparam("id"))
+_ONE = Query(_BY_ID)
+_LOCKED = Query(_BY_ID.with_for_update())
+_SHARED = Query(_BY_ID.with_for_update(read=True, key_share=True))
+_NAMED = Query(_ALL.where(PROJECT.c.name == bindparam("name")))
 _HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published")
-_COUNTED = (
+_COUNTED = Query(
     select(COUNTER.c.submission_id, COUNTER.c.task_id, COUNTER.c.status, COUNTER.c.number)
     .where(COUNTER.c.project_id == bindparam("id"))
     .where(or_(COUNTER.c.submission_id == 0, COUNTER.c.submission_id.not_in(_HIDDEN.scalar_subquery())))
 )
-_GOING = select(TASK.c.id).where(TASK.c.project_id == bindparam("id"), TASK.c.deleted)
+_UNPUBLISHED = Query(_HIDDEN)
+_GOING = Query(select(TASK.c.id).where(TASK.c.project_id == bindparam("id"), TASK.c.deleted))
 
 
 def project(tx: Transaction, project_id: int) -> Project:
@@ -51,14 +54,16 @@ def projects(tx: Transaction, page: Page, status: ProjectStatus | None) -> Seque
 
 def counts(tx: Transaction, project_id: int) -> Mapping[JobStatus, int]:
     """Return the numbers of a project's jobs by status."""
-    _found(tx.first(_ONE, id=project_id), project_id)
-    going = {row.id for row in tx.all(_GOING, id=project_id)}
+    asked = {"id": project_id}
+    rows, tasks, counters, batches = tx.ask((_ONE, asked), (_GOING, asked), (_COUNTED, asked), (_UNPUBLISHED, {}))
+    _found(next(iter(rows), None), project_id)
+    going = {row.id for row in tasks}
     found = dict.fromkeys(JobStatus, 0)
-    for row in tx.all(_COUNTED, id=project_id):
+    for row in counters:
         if row.task_id not in going:
             found[STATUSES[row.status]] += row.number
     if tx.holds_back:
-        hidden = {row.id for row in tx.all(_HIDDEN)}
+        hidden = {row.id for row in batches}
         for (_, submission_id, task_id, status), change in tx.uncounted(project_id):
             if submission_id not in hidden and task_id not in going:
                 found[STATUSES[status]] += change

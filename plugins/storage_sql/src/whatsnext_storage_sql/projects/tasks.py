@@ -23,12 +23,13 @@ from whatsnext_storage_sql.projects.projects import lock_project
 from whatsnext_storage_sql.tables import COUNTER, REQUIREMENT_CLASS, TASK
 
 _ALL = select(TASK).where(~TASK.c.deleted).order_by(TASK.c.id)
-_ONE = _ALL.where(TASK.c.id == bindparam("id"))
-_LOCKED = _ONE.with_for_update()
+_BY_ID = _ALL.where(TASK.c.id == bindparam("id"))
+_ONE = Query(_BY_ID)
+_LOCKED = Query(_BY_ID.with_for_update())
 _SOME = _ALL.where(among(TASK.c.id, "ids"))
 _MANY = Query(_SOME)
 _KEPT = Query(_SOME.with_for_update(read=True, key_share=True))
-_NAMED = _ALL.where(TASK.c.project_id == bindparam("project_id"), TASK.c.name == bindparam("name"))
+_NAMED = Query(_ALL.where(TASK.c.project_id == bindparam("project_id"), TASK.c.name == bindparam("name")))
 _CLASS = select(REQUIREMENT_CLASS.c.id).where(REQUIREMENT_CLASS.c.key == bindparam("key"))
 _RECLASS = text(
     "INSERT INTO reclassing (task_id, cursor) VALUES (:task, 0) ON CONFLICT (task_id) DO UPDATE SET cursor = 0"

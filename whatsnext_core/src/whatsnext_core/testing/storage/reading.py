@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from attrs import evolve
 
 from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.model import (
@@ -171,8 +172,9 @@ class ReadingScenarios(StorageFixtures):
         assert changed.capacity == Capacity(cpu=8, devices=numbered_devices(1))
         assert (changed.available_cpu, changed.available_accelerators) == (8, 1)
         assert changed.last_heartbeat == client.last_heartbeat
-        story.write(lambda writer: writer.heartbeat("worker", story.now))
-        assert story.read(lambda reader: reader.client("worker")).last_heartbeat == story.now
+        heard = story.write(lambda writer: writer.heartbeat("worker", story.now))
+        assert heard == story.read(lambda reader: reader.client("worker"))
+        assert heard == evolve(changed, last_heartbeat=story.now)
 
     def test_unknown_clients_are_not_found(self, story: Story) -> None:
         """K03 (Reader.client, Writer): and hold nothing."""
