@@ -38,6 +38,7 @@ from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.jobs.submitting import EDGE_COLUMNS, check_parents, check_tasks
 from whatsnext_storage_sql.models.types import write_json
 from whatsnext_storage_sql.projects.projects import lock_active_project, project
+from whatsnext_storage_sql.projects.tasks import lock_tasks
 from whatsnext_storage_sql.queue.claiming import new_attempt
 from whatsnext_storage_sql.tables import EDGE
 
@@ -94,7 +95,7 @@ def _edit(ledger: Ledger, state: JobState, known: Job, fields: Mapping[str, Any]
     target = _check_move(tx, known, fields) if "project_id" in fields else None
     if "task_id" in fields:
         target = target or project(tx, state.project_id)
-        check_tasks(tx, target, [(fields["task_id"], known.name)])
+        check_tasks(lock_tasks(tx, [fields["task_id"]]).values(), target, [(fields["task_id"], known.name)])
     counts = state.counts
     if "depends" in fields:
         counts = _rewire(tx, known, fields["depends"], fields.get("parameters", known.parameters))

@@ -17,14 +17,14 @@ from whatsnext_core.model import EventKind, JobSpec, JobStatus, Project, event_d
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.references import check_references, refers
 from whatsnext_storage_sql.connection.dialects import among
-from whatsnext_storage_sql.connection.direct import Query
+from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.jobs.rows import STATUSES
 from whatsnext_storage_sql.models.types import to_micros, write_json
-from whatsnext_storage_sql.projects.projects import lock_active_project
-from whatsnext_storage_sql.projects.tasks import lock_tasks
+from whatsnext_storage_sql.projects.projects import SHARED, active_project, lock_active_project
+from whatsnext_storage_sql.projects.tasks import KEPT
 from whatsnext_storage_sql.queue.lines import enter
 from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, SUBMISSION, TASK
 
@@ -93,9 +93,18 @@ def reserve_job_ids(tx: Transaction, count: int) -> Sequence[int]:
     """Return new ids, ascending."""
     if count < 1:
         return range(0)
+    return _ids_in(tx, tx.all(_next_ids(tx), count=count), count)
+
+
+def _next_ids(tx: Transaction) -> Query:
+    return _NEXT_IDS_POSTGRESQL if tx.is_postgresql else _NEXT_IDS
+
+
+def _ids_in(tx: Transaction, rows: Sequence[Row[Any]], count: int) -> Sequence[int]:
+    """Return the new ids in what ``_next_ids`` found."""
     if tx.is_postgresql:
-        return [int(row[0]) for row in tx.all(_NEXT_IDS_POSTGRESQL, count=count)]
-    last = int(tx.scalar(_NEXT_IDS, count=count))
+        return [int(row[0]) for row in rows]
+    last = int(rows[0][0]) if rows else 0
     return range(last - count + 1, last + 1)
 
 
@@ -103,20 +112,24 @@ def submit(
     tx: Transaction, project_id: int, specs: Sequence[JobSpec], now: datetime, submission: int | None
 ) -> Sequence[int]:
     """Write new jobs and return their ids in the order given."""
-    project = lock_active_project(tx, project_id)
+    given = {spec.id: spec for spec in specs if spec.id is not None}
+    tasks = sorted({spec.task_id for spec in specs})
+    count = sum(spec.id is None for spec in specs)
+    numbering: list[Question] = [(_next_ids(tx), {"count": count})] if count else []
+    projects, known, *numbers = tx.ask((SHARED, {"id": project_id}), (KEPT, {"ids": tasks}), *numbering)
+    project = active_project(projects, project_id)
     if submission is not None and _open_submission(tx, submission).project_id != project_id:
         raise InvalidError(f"Submission {submission} is not one of project {project_id}.")
-    given = {spec.id: spec for spec in specs if spec.id is not None}
     _check_ids(tx, specs, given)
-    classes = check_tasks(tx, project, ((spec.task_id, spec.name) for spec in specs))
+    classes = check_tasks(known, project, ((spec.task_id, spec.name) for spec in specs))
     edges = ((parent, spec.name) for spec in specs for parent in spec.depends if parent not in given)
     parents = check_parents(tx, project_id, edges, submission or 0)
     names = {number: spec.name for number, spec in given.items()}
     for spec in specs:
         if refers(spec.parameters):
-            known = {parent: names.get(parent) or parents[parent][1] for parent in spec.depends}
-            check_references(spec.parameters, known, f"job {shorten(spec.name)}")
-    fresh = iter(reserve_job_ids(tx, len(specs) - len(given)))
+            named = {parent: names.get(parent) or parents[parent][1] for parent in spec.depends}
+            check_references(spec.parameters, named, f"job {shorten(spec.name)}")
+    fresh = iter(_ids_in(tx, numbers[0], count) if numbers else ())
     ids = [next(fresh) if spec.id is None else spec.id for spec in specs]
     blocked = _write(tx, project_id, list(zip(ids, specs, strict=True)), classes, parents, names, now, submission or 0)
     if blocked:
@@ -197,12 +210,15 @@ def _check_ids(tx: Transaction, specs: Sequence[JobSpec], given: Mapping[int, Jo
         raise InvalidError(f"Job {name} has the id {taken}, which another job has already; reserve a new one.")
 
 
-def check_tasks(tx: Transaction, project: Project, specs: Iterable[tuple[int, str]]) -> Mapping[int, int]:
-    """Return the class of each task; InvalidError unless all are tasks of the project. The names are those of jobs."""
+def check_tasks(known: Iterable[Row[Any]], project: Project, specs: Iterable[tuple[int, str]]) -> Mapping[int, int]:
+    """Return the class of each task, from the rows of those that are known. The names are those of jobs.
+
+    InvalidError unless all are tasks of the project.
+    """
+    rows = {row.id: row for row in known}
     wanted: dict[int, str] = {}
     for task_id, name in specs:
         wanted.setdefault(task_id, name)
-    rows = lock_tasks(tx, wanted) if wanted else {}
     for task_id, name in wanted.items():
         if task_id not in rows or rows[task_id].project_id != project.id:
             raise InvalidError(

@@ -21,7 +21,8 @@ _ALL = select(PROJECT).where(~PROJECT.c.deleted).order_by(PROJECT.c.id)
 _BY_ID = _ALL.where(PROJECT.c.id == bindparam("id"))
 _ONE = Query(_BY_ID)
 _LOCKED = Query(_BY_ID.with_for_update())
-_SHARED = Query(_BY_ID.with_for_update(read=True, key_share=True))
+SHARED = Query(_BY_ID.with_for_update(read=True, key_share=True))
+"""Selects a project that is neither deleted nor archived before this transaction ends."""
 _NAMED = Query(_ALL.where(PROJECT.c.name == bindparam("name")))
 _HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published")
 _COUNTED = Query(
@@ -102,12 +103,17 @@ def update_project(tx: Transaction, project_id: int, changes: ProjectChanges, no
 
 def lock_project(tx: Transaction, project_id: int) -> Project:
     """Return the project; it is neither deleted nor archived before this transaction ends."""
-    return project_of(_found(tx.first(_SHARED, id=project_id), project_id))
+    return project_of(_found(tx.first(SHARED, id=project_id), project_id))
 
 
 def lock_active_project(tx: Transaction, project_id: int) -> Project:
     """Return the project as ``lock_project`` does; ConflictError if it is archived."""
-    found = lock_project(tx, project_id)
+    return active_project(tx.all(SHARED, id=project_id), project_id)
+
+
+def active_project(rows: Sequence[Row[Any]], project_id: int) -> Project:
+    """Return the project that ``SHARED`` found; NotFoundError if there is none, ConflictError if it is archived."""
+    found = project_of(_found(next(iter(rows), None), project_id))
     if found.status is ProjectStatus.ARCHIVED:
         raise ConflictError(
             f"Project {found.name!r} is archived and takes no jobs; set its status to ACTIVE to use it again."

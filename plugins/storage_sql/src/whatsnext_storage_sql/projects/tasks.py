@@ -28,7 +28,8 @@ _ONE = Query(_BY_ID)
 _LOCKED = Query(_BY_ID.with_for_update())
 _SOME = _ALL.where(among(TASK.c.id, "ids"))
 _MANY = Query(_SOME)
-_KEPT = Query(_SOME.with_for_update(read=True, key_share=True))
+KEPT = Query(_SOME.with_for_update(read=True, key_share=True))
+"""Selects tasks, none of which is deleted before this transaction ends."""
 _NAMED = Query(_ALL.where(TASK.c.project_id == bindparam("project_id"), TASK.c.name == bindparam("name")))
 _CLASS = select(REQUIREMENT_CLASS.c.id).where(REQUIREMENT_CLASS.c.key == bindparam("key"))
 _RECLASS = text(
@@ -62,7 +63,7 @@ def tasks(tx: Transaction, page: Page, project_id: int | None) -> Sequence[Task]
 
 def lock_tasks(tx: Transaction, task_ids: Collection[int]) -> Mapping[int, Row[Any]]:
     """Return the rows of those tasks that exist; none of them is deleted before this transaction ends."""
-    rows = tx.all(_KEPT, ids=sorted(task_ids))
+    rows = tx.all(KEPT, ids=sorted(task_ids))
     return {row.id: row for row in rows}
 
 
