@@ -10,7 +10,7 @@ from whatsnext_core.errors import DuplicateError, StorageError, TransientStorage
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_core.storage import Page, Reader, Writer
 from whatsnext_server.http.errors import BusyError, StoppingError
-from whatsnext_server.writer import GROUP, GroupWriter
+from whatsnext_server.writer import GROUP, GroupWriter, Ticket
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +62,23 @@ async def test_concurrent_commands_share_a_transaction() -> None:
         assert await asyncio.gather(*tasks) == list(range(1, 51))
         assert writer.commits - before == 2  # the one that kept it busy, and one for all
     assert names(storage) == [f"p{number}" for number in range(50)]
+
+
+async def test_commands_that_come_together_share_a_transaction() -> None:
+    storage = MemoryStorage()
+    loop = asyncio.get_running_loop()
+    async with running(storage) as writer:
+        for number in range(20):
+            order: list[str] = []
+            first, second = loop.create_future(), loop.create_future()
+            before = writer.commits
+            writer.accept(
+                Ticket(creates(f"a{number}"), first, loop, lambda order=order: order.append("first")),  # type: ignore[misc]  # the default binds it
+                Ticket(creates(f"b{number}"), second, loop, lambda order=order: order.append("second")),  # type: ignore[misc]
+            )
+            assert await first < await second
+            assert writer.commits == before + 1
+            assert order == ["second", "first"], "a look that comes with a submission is answered first"
 
 
 async def test_failing_command_hurts_no_other_one() -> None:

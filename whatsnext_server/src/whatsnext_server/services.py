@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from whatsnext_core.notifying import Notifier
 from whatsnext_core.storage import Reader, Storage
+from whatsnext_core.sync import SyncResponse
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.events.delivery import Pace
 from whatsnext_server.events.feed import Feed
@@ -20,9 +21,9 @@ from whatsnext_server.files.checksums import Checksums
 from whatsnext_server.http.answers import Encoded, encode
 from whatsnext_server.http.errors import BusyError
 from whatsnext_server.sync.given import GivenOrders
-from whatsnext_server.sync.waiting import WaitingRoom
+from whatsnext_server.sync.waiting import WaitingRoom, Wake
 from whatsnext_server.upkeep.housekeeping import Housekeeper
-from whatsnext_server.writer import Command, GroupWriter
+from whatsnext_server.writer import Command, GroupWriter, Ticket
 
 T = TypeVar("T")
 
@@ -95,6 +96,27 @@ class Services:
         """Run a command in the next transaction and return its value after the commit; see ``GroupWriter.write``."""
         return await self.writer.write(command)
 
+    async def submit(self, project_id: int, command: Command[T]) -> T:
+        """Run a command that brings one job into a project, and let the client that waits for it claim it at once.
+
+        Its look shares the transaction, so that an idle client has the job a commit earlier. Others hear of the job
+        if that client has no use for it.
+        """
+        seat = self.room.nearest(project_id)
+        if seat is None or seat.look is None:
+            value = await self.write(command)
+            self.room.jobs(project_id, 1)
+            return value
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        found: asyncio.Future[SyncResponse] = loop.create_future()
+        self.writer.accept(Ticket(command, future, loop), Ticket(seat.look, found, loop, lambda: seat.wake(Wake.LOOK)))
+        seat.ahead = found
+        value = await future
+        taken = len(found.result().assignments) if _went_well(found) else 0
+        self.room.jobs(project_id, 1 - taken, beside=seat)
+        return value
+
     async def read(self, query: Callable[[Reader], T]) -> T:
         """Return what ``query`` finds in a consistent view, without holding up the event loop."""
         return await self.run(self._read, query)
@@ -127,6 +149,10 @@ class Services:
 
     def _read_encoded(self, query: Callable[[Reader], Any]) -> bytes:
         return encode(self._read(query))
+
+
+def _went_well(future: asyncio.Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def services_of(request: Request) -> Services:

@@ -2,7 +2,7 @@
 
 A commit that survives a power cut takes as long for one command as for a hundred. So while one transaction is being
 committed, what arrives is gathered for the next. A command is a function of the storage's Writer and the time; it may
-be run more than once, since a transaction that the database undid is run again.
+be run more than once: a transaction that the database undid is run again, and so is one of whose commands one failed.
 """
 
 from __future__ import annotations
@@ -41,12 +41,17 @@ _log = logging.getLogger(__name__)
 
 
 @frozen
-class _Ticket(Generic[T]):
+class Ticket(Generic[T]):
     """A command that waits, and who waits for it."""
 
     command: Command[T]
+    """What is to be done."""
     future: asyncio.Future[T] | Future[T]
+    """What gets its value, or its error."""
     loop: asyncio.AbstractEventLoop | None = None
+    """Where the future belongs; None for a future of threads."""
+    then: Callable[[], None] | None = None
+    """Called in the loop as soon as the future has it."""
 
     def is_wanted(self) -> bool:
         """Whether anybody still waits for the outcome."""
@@ -87,8 +92,8 @@ class GroupWriter:
         self._storage = storage
         self._committed = committed
         self._capacity = capacity
-        self._inbox: queue.SimpleQueue[_Ticket[Any] | None] = queue.SimpleQueue()
-        self._backlog: deque[_Ticket[Any]] = deque()
+        self._inbox: queue.SimpleQueue[Sequence[Ticket[Any]] | None] = queue.SimpleQueue()
+        self._backlog: deque[Ticket[Any]] = deque()
         self._thread: threading.Thread | None = None
         self._open = True
         self._gate = threading.Lock()
@@ -122,22 +127,23 @@ class GroupWriter:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._accept(_Ticket(command, future, loop))
+        self.accept(Ticket(command, future, loop))
         return await future
 
     def submit(self, command: Command[T]) -> Future[T]:
         """Hand a command over from any thread and return its future; errors as in ``write``."""
         future: Future[T] = Future()
-        self._accept(_Ticket(command, future))
+        self.accept(Ticket(command, future))
         return future
 
-    def _accept(self, ticket: _Ticket[Any]) -> None:
+    def accept(self, *tickets: Ticket[Any]) -> None:
+        """Take in commands that run in this order, in one transaction if there is time; errors as in ``write``."""
         with self._gate:
             if not self._open:
                 raise StoppingError
             if self._inbox.qsize() >= self._capacity:
                 raise BusyError
-            self._inbox.put(ticket)
+            self._inbox.put(tickets)
 
     # -- in the thread -------------------------------------------------------------------------------------------------
 
@@ -152,58 +158,62 @@ class GroupWriter:
                 self._backlog.extendleft(reversed(wanted[len(outcomes) :]))
                 self._answer(wanted, outcomes)
 
-    def _gather(self) -> list[_Ticket[Any]]:
+    def _gather(self) -> list[Ticket[Any]]:
         """Return what waits, at least one command; nothing at the end."""
         group = [self._backlog.popleft() for _ in range(min(len(self._backlog), GROUP))]
         try:
             while len(group) < GROUP:
-                ticket = self._inbox.get(block=not group)
-                if ticket is None:
+                tickets = self._inbox.get(block=not group)
+                if tickets is None:
                     self._inbox.put(None)
                     break
-                group.append(ticket)
+                group += tickets
         except queue.Empty:
             pass
         return group
 
-    def _run(self, group: Sequence[_Ticket[Any]]) -> list[_Outcome]:
+    def _run(self, group: Sequence[Ticket[Any]]) -> list[_Outcome]:
         """Return the outcomes of the first commands of the group, at least of one.
 
-        If a command broke the transaction, each is run alone, so that it hurts no other one. If the database cannot be
-        reached, or the commit itself failed, none is run again: a commit whose answer was lost may have been kept.
+        Few commands fail, so there are no savepoints at first. If one failed, all are run again, each in a savepoint of
+        its own. If one broke the transaction, each is run alone, so that it hurts no other one. If the database cannot
+        be reached, or the commit itself failed, none is run again: a commit whose answer was lost may have been kept.
         """
-        result = self._transact(group)
+        result = self._transact(group, careful=False)
+        if len(group) > 1 and result.error is not None and not isinstance(result.error, StorageError):
+            result = self._transact(group, careful=True)
         if result.error is None:
             return result.outcomes
         if len(group) == 1 or result.stage is not _Stage.COMMANDS:
-            _log.error("A transaction of %d commands failed (%s): %s", len(group), result.stage.value, result.error)
+            if result.stage is not _Stage.COMMANDS or isinstance(result.error, StorageError):
+                _log.error("A transaction of %d commands failed (%s): %s", len(group), result.stage.value, result.error)
             return [_Outcome(error=result.error) for _ in group]
         found: list[_Outcome] = []
         for place, ticket in enumerate(group):
-            result = self._transact([ticket])
+            result = self._transact([ticket], careful=False)
             if result.stage is _Stage.BEGIN:
                 return found + [_Outcome(error=result.error) for _ in group[place:]]
             found += result.outcomes if result.error is None else [_Outcome(error=result.error)]
         return found
 
-    def _transact(self, group: Sequence[_Ticket[Any]]) -> _Result:
+    def _transact(self, group: Sequence[Ticket[Any]], *, careful: bool) -> _Result:
         """Run commands in one transaction; again if the database undid it for a reason that passes."""
-        result = self._transact_once(group)
+        result = self._transact_once(group, careful=careful)
         for attempt in range(1, TRIES):
             if not isinstance(result.error, TransientStorageError):
                 return result
             time.sleep(0.005 * 2**attempt)
-            result = self._transact_once(group)
+            result = self._transact_once(group, careful=careful)
         if isinstance(result.error, TransientStorageError):
             result.stage = _Stage.COMMIT
         return result
 
-    def _transact_once(self, group: Sequence[_Ticket[Any]]) -> _Result:
+    def _transact_once(self, group: Sequence[Ticket[Any]], *, careful: bool) -> _Result:
         result = _Result()
         try:
             with self._storage.write() as writer:
                 result.stage = _Stage.COMMANDS
-                self._execute(writer, group, result.outcomes)
+                self._execute(writer, group, result.outcomes, careful=careful)
                 result.stage = _Stage.COMMIT
         except Exception as error:  # noqa: BLE001  # whoever waits gets it
             result.error = error
@@ -213,13 +223,17 @@ class GroupWriter:
             self._committed()
         return result
 
-    def _execute(self, writer: Writer, group: Sequence[_Ticket[Any]], outcomes: list[_Outcome]) -> None:
+    def _execute(
+        self, writer: Writer, group: Sequence[Ticket[Any]], outcomes: list[_Outcome], *, careful: bool
+    ) -> None:
         now = self._storage.clock()
-        if len(group) == 1:
-            outcomes.append(_Outcome(group[0].command(writer, now)))
-            return
         until = time.monotonic() + HOLD
         for ticket in group:
+            if not careful:
+                outcomes.append(_Outcome(ticket.command(writer, now)))
+                if time.monotonic() > until:
+                    return
+                continue
             try:
                 with writer.savepoint():
                     value = ticket.command(writer, now)
@@ -232,8 +246,8 @@ class GroupWriter:
             if time.monotonic() > until:
                 return
 
-    def _answer(self, group: Sequence[_Ticket[Any]], outcomes: Sequence[_Outcome]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Ticket[Any], _Outcome]]] = {}
+    def _answer(self, group: Sequence[Ticket[Any]], outcomes: Sequence[_Outcome]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Ticket[Any], _Outcome]]] = {}
         for ticket, outcome in zip(group, outcomes, strict=False):
             if ticket.loop is not None:
                 by_loop.setdefault(ticket.loop, []).append((ticket, outcome))
@@ -246,14 +260,17 @@ class GroupWriter:
                 _log.debug("%d answers were not wanted any more", len(answers))
 
 
-def _deliver(answers: Sequence[tuple[_Ticket[Any], _Outcome]]) -> None:
-    for ticket, outcome in answers:
+def _deliver(answers: Sequence[tuple[Ticket[Any], _Outcome]]) -> None:
+    """Give each its outcome, the last first: a look that came with a submission is of a client that waits for work."""
+    for ticket, outcome in reversed(answers):
         if ticket.future.done():
             continue
         if outcome.error is not None:
             ticket.future.set_exception(outcome.error)
         else:
             ticket.future.set_result(outcome.value)
+        if ticket.then is not None:
+            ticket.then()
 
 
-__all__ = ["CAPACITY", "Command", "GroupWriter"]
+__all__ = ["CAPACITY", "Command", "GroupWriter", "Ticket"]

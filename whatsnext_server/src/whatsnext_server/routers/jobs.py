@@ -92,8 +92,7 @@ async def list_jobs(
 async def create_job(request: Request, body: NewJob) -> Response:
     """A job of a task, which waits until what it depends on is done and a client fits."""
     services = services_of(request)
-    job = await services.write(lambda writer, now: submit_job(writer, now, body))
-    services.room.jobs(job.project_id, 1)
+    job = await services.submit(body.project_id, lambda writer, now: submit_job(writer, now, body))
     return Answer(to_json(job), 201)
 
 

@@ -23,6 +23,7 @@ async def answer_sync(services: Services, request: Request, exchange: Exchange) 
         wants=bool(message.want),
         holds=bool(message.running or message.held),
         time_left=message.time_left,
+        look=exchange.again,
     )
     services.room.enter(seat)
     try:
@@ -46,8 +47,9 @@ async def _hold(
     until = loop.time() + min(message.wait, services.settings.lease_seconds / 2)
     watch = asyncio.create_task(_watch(request, seat))
     try:
-        while await seat.wait(until - loop.time()) is not Wake.END:
-            latest = await services.write(exchange.again)
+        while await seat.wait(until - loop.time()) is not Wake.END or seat.ahead is not None:
+            latest = await (seat.ahead or services.write(exchange.again))
+            seat.ahead = None
             services.room.found(seat, len(latest.assignments))
             response = evolve(latest, outcomes=response.outcomes, output=response.output)
             if _has_news(services, session, message, response):

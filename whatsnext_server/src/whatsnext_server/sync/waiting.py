@@ -14,6 +14,8 @@ from enum import Enum
 from typing import Final
 
 from whatsnext_core.explaining import Wishes
+from whatsnext_core.sync import SyncResponse
+from whatsnext_server.writer import Command
 
 PROBES: Final = 8
 """Clients that look for jobs at the same time after news."""
@@ -46,6 +48,7 @@ class Seat:
         wants: bool = False,
         holds: bool = False,
         time_left: float | None = None,
+        look: Command[SyncResponse] | None = None,
     ) -> None:
         self.client_id = client_id
         self.session_id = session_id
@@ -60,6 +63,12 @@ class Seat:
         """Number of the last news that it looked for."""
         self.probing: int | str | None = ""
         """The project whose news it follows now; an empty text if none."""
+        self.look = look
+        """Looks for jobs and orders once more; None for a request that nobody else may look for."""
+        self.ahead: asyncio.Future[SyncResponse] | None = None
+        """What a look finds that is under way in the transaction of somebody else's submission."""
+        self.rests = False
+        """Whether it waits now."""
         self._event = asyncio.Event()
         self._why: Wake | None = None
 
@@ -71,11 +80,14 @@ class Seat:
 
     async def wait(self, seconds: float) -> Wake:
         """Return why the request goes on, after ``seconds`` at the latest."""
+        self.rests = True
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._event.wait()
         except TimeoutError:
             return Wake.END
+        finally:
+            self.rests = False
         why = self._why or Wake.LOOK
         if why is not Wake.END:
             self._event.clear()
@@ -149,14 +161,27 @@ class WaitingRoom:
         if self._sessions.get(key) is seat:
             del self._sessions[key]
 
-    def jobs(self, project_id: int | None, count: int = ANY) -> None:
-        """Tell that up to ``count`` jobs of a project may have become ready; None for any project."""
+    def nearest(self, project_id: int) -> Seat | None:
+        """Return the request that would be the first to look for a job of a project; it goes to the end of the row."""
+        for seat in self._seats:
+            if seat.rests and seat.look is not None and seat.ahead is None and seat.hears(project_id):
+                self._last(seat)
+                return seat
+        return None
+
+    def jobs(self, project_id: int | None, count: int = ANY, *, beside: Seat | None = None) -> None:
+        """Tell that up to ``count`` jobs of a project may have become ready; None for any project.
+
+        ``beside`` is a request that has looked for them already.
+        """
         if count <= 0:
             return
         self._tell_onlookers()
         if not self._seats:
             return
         self._number += 1
+        if beside is not None:
+            beside.heard = self._number
         _, left = self._news.get(project_id, (0, 0))
         self._news[project_id] = (self._number, min(ANY, left + count))
         self._pump()
