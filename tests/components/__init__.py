@@ -4,7 +4,7 @@ from tests.components.compiler import Compiler
 from tests.components.docker import DockerEngine
 from tests.components.podman import Podman
 from tests.components.postgresql import PostgreSQLServer
-from tests.components.requirements import UnavailableError, required_components, unavailable
+from tests.components.requirements import UnavailableError, available, required_components, unavailable
 from tests.components.slurm import SlurmCluster
 from tests.components.taskspooler import TaskSpooler
 
@@ -16,6 +16,7 @@ __all__ = [
     "SlurmCluster",
     "TaskSpooler",
     "UnavailableError",
+    "available",
     "required_components",
     "unavailable",
 ]

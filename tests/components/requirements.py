@@ -8,13 +8,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
 
-__all__ = ["COMPONENTS", "UnavailableError", "component_folder", "required_components", "unavailable"]
+__all__ = [
+    "COMPONENTS",
+    "UnavailableError",
+    "available",
+    "component_folder",
+    "required_components",
+    "unavailable",
+]
+
+T = TypeVar("T")
 
 VARIABLE = "WHATSNEXT_REQUIRE"
 COMPONENTS = ("postgresql", "slurm", "docker", "podman", "compiler", "tsp")
@@ -44,6 +53,17 @@ def unavailable(error: UnavailableError) -> NoReturn:
     if error.component in required_components():
         pytest.fail(f"{VARIABLE} requires {error.component}. {error}", pytrace=False)
     pytest.skip(str(error))
+
+
+@contextmanager
+def available(component: AbstractContextManager[T]) -> Iterator[T]:
+    """The component, entered; the test that asks for it fails or is skipped when it cannot be had."""
+    with ExitStack() as stack:
+        try:
+            value = stack.enter_context(component)
+        except UnavailableError as error:
+            unavailable(error)
+        yield value
 
 
 @contextmanager

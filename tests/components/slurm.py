@@ -11,7 +11,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tests.support import Daemon, find_program, free_ports
 
 __all__ = ["SlurmCluster", "running_slurm"]
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun", "sacctmgr")
 REMEDY = "Install it (Debian: apt-get install slurmctld slurmd slurm-client munge)."
 START_TIMEOUT = 60.0
 DRAIN_TIMEOUT = 15.0
@@ -74,11 +74,23 @@ def programs() -> dict[str, str]:
 class SlurmCluster:
     """A controller and its nodes, `n1` to `n<nodes>`, in the partition `main`."""
 
-    def __init__(self, folder: Path, *, nodes: int = 3, cpus: int = 8, memory_mib: int = 16_000, gpus: int = 4) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nodes: int = 3,
+        cpus: int = 8,
+        memory_mib: int = 16_000,
+        gpus: int = 4,
+        settings: Mapping[str, str | int] | None = None,
+        partitions: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.cpus = cpus
         self.memory_mib = memory_mib
         self.gpus = gpus
+        self.settings = settings or {}
+        self.partitions = partitions
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.munge: Daemon | None = None
         self.controller: Daemon | None = None
@@ -116,12 +128,15 @@ class SlurmCluster:
         (self.folder / "gres.conf").write_text(f"Name=gpu File={self._gpu_devices()}[0-{self.gpus - 1}]\n")
         controller_port, *node_ports = free_ports(1 + len(self.nodes))
         host = socket.gethostname().partition(".")[0]
-        text = CONFIGURATION.format(host=host, port=controller_port, user=getpass.getuser(), folder=self.folder)
+        common = CONFIGURATION.format(host=host, port=controller_port, user=getpass.getuser(), folder=self.folder)
+        settings = {**dict(line.split("=", 1) for line in common.splitlines()), **self.settings}
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
         shape = f"Boards=1 SocketsPerBoard=1 CoresPerSocket={self.cpus} ThreadsPerCore=1 Gres=gpu:{self.gpus}"
         for name, port in zip(self.nodes, node_ports, strict=True):
             text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={self.cpus} {shape}"
             text += f" RealMemory={self.memory_mib} State=UNKNOWN\n"
         text += "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP\n"
+        text += "".join(f"PartitionName={partition} Nodes=ALL State=UP\n" for partition in self.partitions)
         (self.folder / "slurm.conf").write_text(text)
 
     def _gpu_devices(self) -> Path:
@@ -135,12 +150,20 @@ class SlurmCluster:
 
     def start(self) -> None:
         """Starts all daemons and returns when every node takes jobs."""
+        self.start_munge()
+        self.start_nodes()
+
+    def start_munge(self) -> None:
+        """Starts what the daemons prove to each other with who they are."""
         munge = self.folder / "munge"
         argv = [self._programs["munged"], "--foreground", "--force"]
         for option, name in {"key-file": "key", "socket": "sock", "pid-file": "pid", "seed-file": "seed"}.items():
             argv.append(f"--{option}={munge / name}")
         self.munge = Daemon(argv, self.folder / "log" / "munged.log")
         self._wait((munge / "sock").exists, self.munge, "munged did not start")
+
+    def start_nodes(self) -> None:
+        """Starts the controller and all nodes, and returns when every node takes jobs."""
         self.start_controller()
         for name in self.nodes:
             self.start_node(name)
@@ -157,7 +180,7 @@ class SlurmCluster:
         self.node_daemons[name] = Daemon(argv, self.folder / "log" / f"slurmd.{name}.log")
 
     def _usable_nodes(self) -> int:
-        listing = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).stdout.split()
+        listing = self.run("sinfo", "-h", "-N", "-p", "main", "-o", "%T", check=False).stdout.split()
         return sum(state in {"idle", "mixed", "allocated"} for state in listing)
 
     def _wait(self, condition: Callable[[], bool], daemon: Daemon | None, trouble: str) -> None:
@@ -210,10 +233,19 @@ class SlurmCluster:
 
 
 @contextmanager
-def running_slurm(*, nodes: int = 3, gpus: int = 4) -> Iterator[SlurmCluster]:
-    """A running cluster that is stopped and removed afterwards."""
+def running_slurm(
+    *,
+    nodes: int = 3,
+    gpus: int = 4,
+    settings: Mapping[str, str | int] | None = None,
+    partitions: Sequence[str] = (),
+) -> Iterator[SlurmCluster]:
+    """A running cluster that is stopped and removed afterwards.
+
+    `settings` stand beside or in place of the common ones, and each of `partitions` is a name with what it has.
+    """
     with component_folder("slurm") as folder:
-        cluster = SlurmCluster(folder, nodes=nodes, gpus=gpus)
+        cluster = SlurmCluster(folder, nodes=nodes, gpus=gpus, settings=settings, partitions=partitions)
         cluster.configure()
         try:
             cluster.start()

@@ -135,19 +135,6 @@ def test_a_job_that_takes_too_much_memory_is_out_of_memory(formatter: SlurmForma
     assert "memory" in execution.message
 
 
-def test_a_job_whose_node_fails_is_lost(formatter: SlurmFormatter, start: Start, slurm: SlurmCluster) -> None:
-    handle = start("sleep 600")
-    wait_for(formatter, handle, ExecutionState.RUNNING)
-    node = slurm.job(handle["job"])["NodeList"]
-    slurm.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-    try:
-        execution = end_of(formatter, handle)
-    finally:
-        slurm.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
-    assert execution.cause is Cause.LOST
-    assert execution.message.startswith("Its node failed")
-
-
 def test_a_job_whose_output_cannot_be_opened_says_what_the_nodes_must_share(
     formatter: SlurmFormatter, start: Start, slurm: SlurmCluster, tmp_path: Path
 ) -> None:
