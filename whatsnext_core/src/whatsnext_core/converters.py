@@ -32,6 +32,7 @@ _WRONG = (AttributeError, TypeError, ValueError, KeyError)
 """What reading raises for a value of the wrong shape."""
 
 
+@functools.lru_cache(maxsize=1024)
 def format_time(moment: datetime) -> str:
     """Return a time as ISO 8601 in UTC: ``2026-01-31T12:00:00.123456Z``."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -58,7 +59,7 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_list, lambda kind: _read_list(converter, kind))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _only_from_object(converter, kind))
     converter.register_structure_hook(StrEnum, _read_enum)
-    converter.register_unstructure_hook(StrEnum, lambda member: member.value)
+    converter.register_unstructure_hook(StrEnum, lambda member: member._value_)
     converter.register_unstructure_hook(bytes, _write_bytes)
     converter.register_structure_hook(bytes, _read_bytes)
     converter.register_structure_hook(datetime, _read_time)

@@ -83,11 +83,11 @@ def event_data(
 ) -> dict[str, Any]:
     """Return the data of an event as plain JSON: the keys that have a value, in this order."""
     found = {
-        "from": old and old.value,
-        "to": new and new.value,
+        "from": old and old._value_,
+        "to": new and new._value_,
         "fence": fence,
         "client": client,
-        "cause": cause and cause.value,
+        "cause": cause and cause._value_,
         "exit_code": exit_code,
         "delay": None if not delay else round(delay, 3),
     }

@@ -27,7 +27,7 @@ from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.graph import load, move
 from whatsnext_storage_sql.jobs.jobstate import LOCKED, UNLOCKED, JobState
 from whatsnext_storage_sql.jobs.ledger import Ledger
-from whatsnext_storage_sql.jobs.rows import ATTEMPT_COLUMNS, allocation_values, attempt_of
+from whatsnext_storage_sql.jobs.rows import ATTEMPT_COLUMNS, allocation_text, attempt_of
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.tables import ATTEMPT, LEASE
 
@@ -204,11 +204,11 @@ def _begun_row(attempt: Attempt) -> tuple[Any, ...]:
     return (
         attempt.job_id,
         attempt.fence,
-        attempt.status.value,
+        attempt.status._value_,
         attempt.client_id,
         attempt.session_id,
         attempt.request,
-        write_json(allocation_values(attempt.allocation)),
+        allocation_text(attempt.allocation),
         to_micros(attempt.claimed_at),
     )
 

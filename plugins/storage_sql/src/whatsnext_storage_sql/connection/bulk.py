@@ -36,7 +36,7 @@ def plain(value: Any) -> Any:
     """Return a value as the database stores it: a time as microseconds, an enumeration as its value."""
     if isinstance(value, datetime):
         return to_micros(value)
-    return value.value if isinstance(value, Enum) else value
+    return value._value_ if isinstance(value, Enum) else value
 
 
 def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows, conflict: str = "") -> Order | None:

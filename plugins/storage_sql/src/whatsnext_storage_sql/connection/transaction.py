@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -230,7 +231,7 @@ class Transaction:
         self, project_id: int, job_ids: Iterable[int], kind: EventKind, at: datetime, data: Mapping[str, Any]
     ) -> None:
         """Write the same event of each of these jobs."""
-        rest = (kind.value, to_micros(at), write_json(data))
+        rest = (kind._value_, to_micros(at), _event_text(data))
         self._events += [(project_id, job_id, *rest) for job_id in job_ids]
 
     def flush(self) -> None:
@@ -260,6 +261,20 @@ class Transaction:
         found = {row.id: row for row in self.all(_SUBMISSIONS, ids=wanted)}
         self._settled.update(number for number in wanted if number not in found)
         return found
+
+
+def _event_text(data: Mapping[str, Any]) -> str | None:
+    """Return what an event says as JSON text; those of a batch say much the same."""
+    items = tuple(data.items())
+    try:
+        return _known_text(items)
+    except TypeError:  # there is a list in it
+        return write_json(data)
+
+
+@lru_cache(maxsize=1024)
+def _known_text(items: tuple[tuple[str, Any], ...]) -> str | None:
+    return write_json(dict(items))
 
 
 def batch_of(job_id: int, row: Row[Any] | None) -> Batch:

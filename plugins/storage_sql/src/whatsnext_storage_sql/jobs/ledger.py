@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import compress
+from operator import ne
 from typing import Any
 
 from attrs import define, field
@@ -21,6 +23,7 @@ from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_
 from whatsnext_storage_sql.queue import lines
 from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 
+_SUBMISSION = COLUMNS.index("submission_id")
 _LISTING_KEYS = ("project_id", "status", "job_id")
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
 
@@ -138,8 +141,8 @@ class Ledger:
         self._write_lists(changed)
         self._write_queue(changed, now)
         for old, new in changed:
-            before = (old.project_id, old.submission_id, old.task_id, old.status.value)
-            after = (new.project_id, new.submission_id, new.task_id, new.status.value)
+            before = (old.project_id, old.submission_id, old.task_id, old.status._value_)
+            after = (new.project_id, new.submission_id, new.task_id, new.status._value_)
             if before != after:
                 self.tx.count(before, -1)
                 self.tx.count(after, +1)
@@ -172,26 +175,24 @@ class Ledger:
     def _write_rows(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
         groups: defaultdict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
         for old, new in changed:
-            values = {
-                name: plain(now)
-                for name, before, now in zip(COLUMNS, old, new, strict=True)
-                if before is not now and before != now
-            }
+            differs = list(map(ne, old, new))
             if self.by_cursor:
-                values.pop("submission_id", None)
-            values |= self._more.get(new.id, {})
-            if values:
-                groups[tuple(values)].append((*values.values(), new.id))
+                differs[_SUBMISSION] = False
+            more = self._more.get(new.id, {})
+            names = (*compress(COLUMNS, differs), *more)
+            if names:
+                groups[names].append((*map(plain, compress(new, differs)), *more.values(), new.id))
         for names, rows in groups.items():
             self.tx.update(JOB, names, ("id",), rows)
 
     def _write_lists(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
         rows = []
         for old, new in changed:
-            before = (old.project_id, old.status.value, -old.priority, plain(old.ended_at))
-            after = (new.project_id, new.status.value, -new.priority, plain(new.ended_at))
+            before = (old.project_id, old.status, old.priority, old.ended_at)
+            after = (new.project_id, new.status, new.priority, new.ended_at)
             if before != after:
-                rows.append((*after, old.project_id, old.status.value, new.id))
+                values = (new.project_id, new.status._value_, -new.priority, plain(new.ended_at))
+                rows.append((*values, old.project_id, old.status._value_, new.id))
         self.tx.update(LISTING, _LISTING_COLUMNS, _LISTING_KEYS, rows)
 
     def _write_queue(self, changed: Sequence[tuple[JobState, JobState]], now: datetime) -> None:

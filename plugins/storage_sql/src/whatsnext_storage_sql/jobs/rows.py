@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -143,14 +144,17 @@ def job_with(values: dict[str, Any], edges: Sequence[Row[Any]]) -> Job:
     return Job(**values)
 
 
-def allocation_values(allocation: Allocation) -> dict[str, Any]:
-    """Return an allocation as JSON; written out because every claim needs it."""
+@lru_cache(maxsize=1024)
+def allocation_text(allocation: Allocation) -> str:
+    """Return an allocation as JSON text; the jobs of a batch get alike."""
     devices = [[share.device, share.millis] for share in allocation.devices]
-    return {"cpu": allocation.cpu, "memory": allocation.memory, "devices": devices}
+    return json.dumps({"cpu": allocation.cpu, "memory": allocation.memory, "devices": devices}, separators=(",", ":"))
 
 
-def allocation_of(data: Mapping[str, Any]) -> Allocation:
-    """Return the allocation that JSON describes."""
+@lru_cache(maxsize=1024)
+def allocation_of(text: str) -> Allocation:
+    """Return the allocation that JSON text describes."""
+    data = json.loads(text)
     devices = tuple(Share(device=device, millis=millis) for device, millis in data["devices"])
     return Allocation(cpu=data["cpu"], memory=data["memory"], devices=devices)
 

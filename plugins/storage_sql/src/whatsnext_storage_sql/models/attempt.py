@@ -43,7 +43,7 @@ class Attempt(Base):
     client_id: Mapped[str | None] = mapped_column(Text)
     session_id: Mapped[str | None] = mapped_column(Text)
     request: Mapped[int | None] = mapped_column(Number)
-    allocation: Mapped[Any] = mapped_column(Json)
+    allocation: Mapped[str] = mapped_column(Text)
     claimed_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, Integer, Text
@@ -19,13 +20,15 @@ Number = BigInteger().with_variant(Integer, "sqlite")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
+@lru_cache(maxsize=1024)
 def to_micros(moment: datetime) -> int:
-    """Return a time as microseconds since 1970 in UTC."""
+    """Return a time as microseconds since 1970 in UTC; the rows of a batch share theirs."""
     return (moment - EPOCH) // MICROSECOND
 
 
+@lru_cache(maxsize=1024)
 def from_micros(micros: int) -> datetime:
-    """Return the time of so many microseconds since 1970, in UTC."""
+    """Return the time of so many microseconds since 1970, in UTC; the rows of a batch share theirs."""
     return EPOCH + timedelta(microseconds=micros)
 
 
@@ -73,5 +76,6 @@ def _write_time(value: datetime | None) -> int | None:
     return None if value is None else to_micros(value)
 
 
+@lru_cache(maxsize=1024)
 def _read_time(value: int | None) -> datetime | None:
     return None if value is None else from_micros(value)
