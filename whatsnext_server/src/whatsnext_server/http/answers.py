@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+import msgspec
 from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_ASCII_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def encode(value: Any) -> bytes:
     """Return plain JSON data as UTF-8; a lone surrogate, which UTF-8 cannot hold, is written as an escape."""
     try:
-        return _ENCODER.encode(value).encode()
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return _ASCII_ENCODER.encode(value).encode()
+        return _ENCODER.encode(value).encode()
 
 
 class Answer(Response):
