@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from whatsnext.api.client import Project, Server
@@ -55,3 +56,12 @@ class Puller:
             done += len(claimed)
             claimed = self.exchange(claimed, want=batch)
         return done
+
+
+def drain_at_once(
+    server: Server, project: Project, batch: int, work: Callable[[], None] | None = None, *, sessions: int = 2
+) -> int:
+    """Let several sessions claim and complete jobs until none is left, so that the server works while one reads."""
+    pullers = [Puller(server, project) for _ in range(sessions)]
+    with ThreadPoolExecutor(sessions) as pool:
+        return sum(pool.map(lambda puller: puller.drain(batch, work), pullers))

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
-from tests.benchmarks.puller import Puller
+from tests.benchmarks.puller import drain_at_once
 from tests.benchmarks.system import postgresql, serving, until_completed, working
 from whatsnext.api.client import Job, Project
 
@@ -32,7 +32,7 @@ def measure_procrastinate(plan: Plan) -> list[Figure]:
     figure = Figure(
         number=10,
         name="procrastinate",
-        title="no-op jobs/s, claimed and reported 500 at a time / Procrastinate, its worker with 20 at once; "
+        title="no-op jobs/s, claimed and reported 500 at a time by two sessions / Procrastinate, 20 at once; "
         "the same PostgreSQL with fsync",
         must=10,
         aim=50,
@@ -48,9 +48,8 @@ def measure_procrastinate(plan: Plan) -> list[Figure]:
             project = server.append_project(f"round {number}")
             project.create_task("idle")
             project.extend_queue([Job("idle", "idle", {}) for _ in range(jobs)])
-            puller = Puller(server, project)
             begin = time.perf_counter()
-            assert puller.drain(BATCH, nothing) == jobs
+            assert drain_at_once(server, project, BATCH, nothing) == jobs
             ours.append(jobs / (time.perf_counter() - begin))
     return [_with(figure, ours, theirs)]
 
