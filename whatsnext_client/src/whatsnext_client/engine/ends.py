@@ -50,7 +50,7 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
         succeeded=cause is None,
         cause=cause,
         message=" ".join(part for part in (message, complaint) if part),
-        duration=None if held.started is None else max(0.0, time.monotonic() - held.started),
+        duration=_duration(held, execution),
         result=value,
         stop_siblings=stop_siblings,
     )
@@ -63,6 +63,12 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
         )
     except (InvalidError, TypeError) as error:
         return evolve(end, message=f"{end.message} The engine reported nonsense: {error}".strip())
+
+
+def _duration(held: Held, execution: Execution) -> float | None:
+    if held.in_turn and execution.duration is not None:
+        return execution.duration  # it may have waited before
+    return None if held.started is None else max(0.0, time.monotonic() - held.started)
 
 
 def failure(held: Held, cause: Cause, message: str) -> AttemptEnd:

@@ -139,7 +139,7 @@ class Ledger:
         """Note how an attempt ended; ``report`` follows when what it left is with the server."""
         with self.changed:
             if held.started is not None:
-                self.pace.ended(now, now - held.started, held.allocation.cpu, held.allocation.memory)
+                self.pace.ended(now, end.duration or now - held.started, held.allocation.cpu, held.allocation.memory)
             held.end, held.stage, held.since = end, Stage.ENDED, now
             self._untold.pop(held.key, None)
             self._waiting.discard(held.key)

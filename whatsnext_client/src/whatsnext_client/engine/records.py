@@ -173,6 +173,8 @@ class Held:
     """Whether there is a record of it."""
     adopted: bool = False
     """Whether an earlier process of this worker started it."""
+    in_turn: bool = False
+    """Whether it was handed to the engine to be started when its turn has come."""
     leaving: bool = False
     """Whether it is ended because the machine is taken away."""
 
@@ -259,6 +261,11 @@ class Held:
     def is_live(self) -> bool:
         """Whether it uses what it was given."""
         return self.stage in (Stage.WAITING, Stage.STARTED)
+
+    @property
+    def is_early(self) -> bool:
+        """Whether its turn to be started may not have come, as far as is known."""
+        return self.in_turn and not self.running and self.stopping is None
 
     @property
     def deadline(self) -> float | None:

@@ -15,9 +15,11 @@ from whatsnext_client.engine.ends import end_of, failure
 from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.records import Held, Record
 from whatsnext_client.engine.surroundings import Surroundings
+from whatsnext_client.engine.turns import Turn
 from whatsnext_client.verdict import read_verdict
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, Invocation
+from whatsnext_core.formatting.base import turns_of
 from whatsnext_core.formatting.contract import Announcer
 from whatsnext_core.formatting.environment import artifacts_folder, result_file, verdict_file
 from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
@@ -62,6 +64,7 @@ class Runner:
         self._formatter = f"{type(engine).__module__}.{type(engine).__qualname__}"
         self._on_running = on_running
         self._on_waiting = on_waiting
+        self._turns = turns_of(engine)
         self._announces = False
         self._interval = FASTEST_POLL
         self._next_poll = 0.0
@@ -70,8 +73,16 @@ class Runner:
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
-    def start(self, held: Held) -> AttemptEnd | None:
-        """Start an attempt; returns None if that went well, and how it ended if not."""
+    @property
+    def has_turns(self) -> bool:
+        """Whether the engine can start attempts one after the other without being asked for each."""
+        return self._turns is not None
+
+    def start(self, held: Held, turn: Turn | None = None) -> AttemptEnd | None:
+        """Start an attempt, when its turn comes if that is so; returns None if that went well, and how it ended if not.
+
+        What is started in turn is written down before the engine hears of it.
+        """
         name = type(self._engine).__name__
         try:
             invocation = self._prepared(held)
@@ -82,7 +93,11 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - a stranger's formatter
             return failure(held, Cause.FORMAT_ERROR, f"{name} made no command: {type(error).__name__}: {error}")
         try:
-            held.handle = dict(self._engine.start(invocation))
+            if turn is None or self._turns is None:
+                held.handle = dict(self._engine.start(invocation))
+            else:
+                held.in_turn = True
+                held.handle = dict(self._turns.start_in_turn(invocation, width=turn.width, until=turn.until))
             files = self._engine.logs(held.handle)
             held.start = AttemptStart(job_id=held.job_id, fence=held.fence, handle=held.handle)
         except Exception as error:  # noqa: BLE001 - a stranger's engine
@@ -93,7 +108,7 @@ class Runner:
         held.logs = dict(zip(STREAMS, (files.stdout, files.stderr), strict=True))
         held.started, held.started_at = time.monotonic(), time.time()
         self.live[held.key] = held
-        if not self.descriptors():
+        if not held.in_turn and not self.descriptors():
             held.waited = True  # unless it says otherwise, which a look will show
             self._look_soon()
         self.remember(held)
@@ -183,6 +198,16 @@ class Runner:
                 if verdict is not None:
                     self.stop(held, Cause.PROMISED)
 
+    def withdraw(self) -> None:
+        """Have all attempts back whose turn has not come; ``returned`` gives them."""
+        if self._turns is not None and (early := [held for held in self.live.values() if held.is_early]):
+            self._turns.withdraw([held.handle for held in early if held.handle is not None])
+
+    def returned(self) -> list[Held]:
+        """Return the attempts whose turn has not come, and now never will."""
+        keys = () if self._turns is None else self._turns.returned()
+        return [held for key in keys if (held := self.live.pop(key, None)) is not None]
+
     # -- ending --------------------------------------------------------------------------------------------------------
 
     def stop(self, held: Held, cause: Cause) -> None:
@@ -240,8 +265,10 @@ class Runner:
         elif execution.state is ExecutionState.RUNNING:
             held.running = True
             if held.waited or held.started is None:
+                matters = not held.in_turn or held.started is None or held.timeout is not None
                 held.started, held.started_at = now, time.time()
-                self.remember(held)
+                if matters:
+                    self.remember(held)
             self._on_running(held)
 
     def _look_soon(self) -> None:

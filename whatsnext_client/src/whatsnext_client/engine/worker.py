@@ -22,10 +22,9 @@ from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.ledger import Ledger, News
 from whatsnext_client.engine.naming import learn_project
 from whatsnext_client.engine.neighbours import Neighbours
-from whatsnext_client.engine.pinning import Pins
+from whatsnext_client.engine.places import MARGIN, Places
 from whatsnext_client.engine.plan import WorkPlan
 from whatsnext_client.engine.records import Held, Stage
-from whatsnext_client.engine.room import covers
 from whatsnext_client.engine.runner import Runner
 from whatsnext_client.engine.surroundings import Surroundings
 from whatsnext_client.engine.waking import Waker
@@ -34,15 +33,12 @@ from whatsnext_client.rest import Rest
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.formatting import Engine
 from whatsnext_core.model import AttemptEnd, Cause
-from whatsnext_core.resources import give_back, take
 from whatsnext_core.sync import MAX_WAIT, Order, OrderKind
 
 _log = logging.getLogger(__name__)
 
 STALE: Final = 2.0
 """Seconds after which a job that waits here for room is given back, so that another worker can take it."""
-MARGIN: Final = 1.0
-"""Seconds before the end of a lease from which on no job is started under it."""
 SHORTEST_HOLD: Final = 0.1
 """Seconds that a request is held at least."""
 HARDEN_AFTER: Final = 5.0
@@ -69,8 +65,6 @@ class Worker:
         self._folder = folder
         self._plan = plan
         self._project_names = dict(plan.project_names)
-        self._free = plan.room
-        self._pins = Pins(plan.cpu_ids if plan.use_resource_filter else ())
         self._waiting: deque[Held] = deque()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waker = Waker()
@@ -109,6 +103,13 @@ class Worker:
             client_id=folder.client_id,
             in_use=lambda: {device for held in self.live() for device in held.devices},
             on_change=self._ledger.offer,
+        )
+        self._places = Places(
+            plan,
+            self._ledger.pace,
+            has_turns=self._runner.has_turns,
+            running=lambda: len(self._runner.live),
+            taken=lambda: self._neighbours.taken,
         )
         self._diary = Diary(self._ledger.pace)
         self._exchange = Exchange(
@@ -170,6 +171,8 @@ class Worker:
         ended = self._runner.look(now=time.monotonic())
         for held, end in ended:
             self._ended(held, end)
+        for held in self._runner.returned():
+            self._take_back(held)
         if not ended and self._inbox.empty() and not self._is_done():
             self._waker.sleep(self._next_step() - time.monotonic(), *self._runner.descriptors())
 
@@ -217,6 +220,7 @@ class Worker:
             self._ledger.take_jobs(False)
             while self._waiting:
                 self._give_back(self._waiting.popleft())
+            self._runner.withdraw()
         if self._aborting:
             for held in list(self._runner.live.values()):
                 self._runner.stop(held, Cause.LOST)
@@ -233,8 +237,7 @@ class Worker:
         """Take in what an earlier process of this worker left."""
         self._ledger.adopt([*legacy.running, *(held for held, _ in legacy.ended)])
         for held in legacy.running:
-            self._free = take(self._free, held.allocation)
-            self._pins.keep(held.cpu_ids)
+            self._places.inherit(held)
             self._delivery.follow(held, fresh=False)
         for held, end in legacy.ended:
             self._delivery.follow(held, fresh=False)
@@ -315,27 +318,27 @@ class Worker:
                 self._ledger.release(self._waiting.popleft())
             elif not self._departure.allows(held, now):
                 self._give_back(self._waiting.popleft(), "it may take longer than this machine is there")
-            elif self._has_room(held):
-                self._waiting.popleft()
-                self._start(held)
+            elif self._places.admit(held, now):
+                self._start(self._waiting.popleft(), now)
             elif now > held.since + STALE:
                 self._give_back(self._waiting.popleft())
             else:
                 return
 
-    def _has_room(self, held: Held) -> bool:
-        if not self._plan.use_resource_filter:
-            return len(self._runner.live) < max(1, self._plan.total.cpu)
-        return not (held.devices & self._neighbours.taken) and covers(self._free, held.allocation)
-
     def _give_back(self, held: Held, why: str = "there is no room for it") -> None:
         _log.info("Giving %s back: %s", held, why)
         self._ledger.release(held)
 
-    def _start(self, held: Held) -> None:
-        self._free = take(self._free, held.allocation)
-        held.cpu_ids = self._pins.take(held.allocation.cpu)
-        end = self._runner.start(held)
+    def _take_back(self, held: Held) -> None:
+        """Give an attempt back whose turn has not come at the engine."""
+        self._places.leave(held)
+        self._delivery.drop(held)
+        self._give_back(held, "its turn has not come")
+        self._runner.forget(held)
+
+    def _start(self, held: Held, now: float) -> None:
+        turn = self._places.enter(held, now)
+        end = self._runner.start(held, turn)
         if end is not None:
             self._ended(held, end)
             return
@@ -346,8 +349,7 @@ class Worker:
     # -- jobs that go --------------------------------------------------------------------------------------------------
 
     def _ended(self, held: Held, end: AttemptEnd) -> None:
-        self._free = give_back(self._free, held.allocation)
-        self._pins.give_back(held.cpu_ids)
+        self._places.leave(held)
         if held.muted:
             self._give_up((held,))
             return

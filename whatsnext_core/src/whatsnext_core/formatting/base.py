@@ -16,11 +16,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from whatsnext_core.errors import TemplateError, WhatsNextError
 from whatsnext_core.formatting.calls import Calls
-from whatsnext_core.formatting.contract import Execution, Handle, Invocation, JobContext, LogFiles
+from whatsnext_core.formatting.contract import Engine, Execution, Handle, Invocation, JobContext, LogFiles, Turns
 from whatsnext_core.formatting.environment import job_environment, parameters_file, parameters_json
 from whatsnext_core.formatting.process import Processes
 from whatsnext_core.formatting.template import fill_template
@@ -133,3 +133,15 @@ class Formatter(ABC):
     def _engine(self) -> Processes | Calls:
         overridden = getattr(self.execute, "__func__", self.execute) is not Formatter.execute
         return Calls(self.execute) if overridden else Processes()
+
+
+_OWN: Final = ("start", "poll", "cancel", "kill", "adopt", "forget", "close")
+
+
+def turns_of(engine: Engine) -> Turns | None:
+    """Return what starts the jobs of this engine in turn: none if it is no formatter, or does things its own way."""
+    if not isinstance(engine, Formatter):
+        return None
+    if any(getattr(type(engine), name) is not getattr(Formatter, name) for name in _OWN):
+        return None
+    return engine._engine if isinstance(engine._engine, Processes) else None  # noqa: SLF001 - this module's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -32,6 +33,8 @@ class KeeperChannel:
         self._socket: socket.socket | None = None
         self._inbox = b""
         self._messages: list[Message] = []
+        self._outbox: list[tuple[str, bytes]] = []
+        """What is to be sent: lines, each with the id of the process that is asked for."""
         self._environ: dict[Any, Any] = {}
         self._generation = 0
         self._pid = 0
@@ -47,18 +50,32 @@ class KeeperChannel:
         return self._connect().fileno()
 
     def request(self, request: Mapping[str, Any]) -> None:
-        """Ask the keeper to start a process; ``take`` tells what became of it.
+        """Ask the keeper, with the next ``flush``, for what its module tells; ``take`` tells what became of it.
 
         Raises:
             EngineError: the keeper cannot be started.
         """
-        line = json.dumps(request).encode() + b"\n"
-        try:
-            self._connect().sendall(self._environment() + line)
-        except OSError:
-            # It was ended meanwhile, so it has not read all of the line, and nobody has acted on it.
+        self._connect()
+        if environment := self._environment():
+            self._outbox.append(("", environment))
+        self._outbox.append((request.get("id", ""), json.dumps(request).encode() + b"\n"))
+
+    def flush(self) -> list[str]:
+        """Send what was asked for, and return the ids of the processes that a new keeper was asked for.
+
+        Raises:
+            EngineError: the keeper has gone, and a new one cannot be started.
+        """
+        if not self._outbox:
+            return []
+        lines, self._outbox = self._outbox, []
+        left = self._send(lines)
+        if left:
+            # It was ended meanwhile, so it has not read all of these lines, and nobody has acted on them.
             self._drop()
-            self._connect().sendall(self._environment() + line)
+            self._connect()
+            self._send([("", self._environment()), *left])
+        return [name for name, _ in left if name]
 
     def take(self) -> list[Message]:
         """Return what came in since the last call."""
@@ -88,6 +105,16 @@ class KeeperChannel:
                 while os.waitpid(self._pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
                     time.sleep(PAUSE)
         self._drop()
+
+    def _send(self, lines: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """Send lines, and return those that were not sent as a whole because the keeper has gone."""
+        data, sent = memoryview(b"".join(line for _, line in lines)), 0
+        channel = self._connect()
+        with suppress(OSError):
+            while sent < len(data):
+                sent += channel.send(data[sent:])
+        ends = itertools.accumulate(len(line) for _, line in lines)
+        return [line for line, end in zip(lines, ends, strict=True) if end > sent]
 
     def _receive(self, channel: socket.socket, flags: int = 0) -> None:
         """Take in what there is; if the keeper has gone, there is no channel any more."""

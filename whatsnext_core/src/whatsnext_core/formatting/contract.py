@@ -8,7 +8,7 @@ Subclass ``Formatter`` for the defaults; whatever meets ``Engine`` is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -108,6 +108,8 @@ class Execution:
     """Largest resident memory in bytes."""
     cpu_seconds: float | None = None
     """CPU time in seconds."""
+    duration: float | None = None
+    """Seconds that it ran, if the engine has measured that: it may have waited before."""
 
 
 @frozen(kw_only=True)
@@ -184,4 +186,32 @@ class Announcer(Protocol):
 
         Ask before each wait; it may change.
         """
+        ...
+
+
+class Turns(Protocol):
+    """An engine whose executions can follow each other without the client: one ends, and the next one begins.
+
+    Optional, and only for executions that need the same room each: a client starts a few more than fit, and may be busy
+    or asleep when one ends. Nothing is started without a client that knows of it.
+    """
+
+    def start_in_turn(self, invocation: Invocation, *, width: int, until: float) -> Handle:
+        """Start it when fewer than ``width`` of those run that were started so, in their order.
+
+        The latest ``width`` counts for all of them. One whose turn has not come ``until`` then, by the monotonic clock,
+        is never started, and ``returned`` names it. It is asked for with the next ``poll``, or question for the
+        descriptor: what the client writes down meanwhile is written before anything runs.
+
+        Raises:
+            EngineError: the engine refused it.
+        """
+        ...
+
+    def withdraw(self, handles: Iterable[Handle]) -> None:
+        """Start them no more if their turn has not come; ``returned`` names those for which that is so."""
+        ...
+
+    def returned(self) -> tuple[str, ...]:
+        """Return the keys of those that ``poll`` found out to be never started, each once."""
         ...

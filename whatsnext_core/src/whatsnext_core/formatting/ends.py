@@ -25,6 +25,7 @@ def describe_end(
     out_of_memory: bool = False,
     peak_memory: int | None = None,
     cpu_seconds: float | None = None,
+    duration: float | None = None,
 ) -> Execution:
     """Return how a process stands that ended with this exit code; negative for a signal.
 
@@ -43,6 +44,7 @@ def describe_end(
         message=message,
         peak_memory=peak_memory,
         cpu_seconds=cpu_seconds,
+        duration=duration,
     )
 
 

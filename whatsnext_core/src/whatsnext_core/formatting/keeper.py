@@ -12,7 +12,16 @@ Requests and answers are lines of JSON:
   it, the answer is ``{"id", "errno", "path"}``. Else ``{"id", "pid", "birth"}`` is written to the file ``process`` at
   once, but sent only with the next thing that is worth waking the client for; when the process has ended,
   ``{"id", "code", "cpu", "peak"}`` is added to the file and sent.
+- With ``width`` and ``until`` it waits for its turn: it is started when fewer than ``width`` of those that take turns
+  run, as the last such request said, in the order of the requests. If its turn has not come ``until`` then, by the
+  monotonic clock, or if the client has gone, it is never started. ``{"id", "returned"}`` says so.
+- ``{"withdraw"}`` names some that are not to be started any more; the answer is ``{"id", "returned"}`` for those whose
+  turn had not come.
+- ``{"hold"}`` names one whose end makes nobody's turn come before ``{"gone"}`` names it: others of its family may live
+  on until then. So it is, without being asked, with one that a signal ends.
 - ``{"sync"}`` is answered by the same, after everything else.
+
+The ends of those that take turns do not wake the client one by one, as long as enough others wait for theirs.
 """
 
 from __future__ import annotations
@@ -24,6 +33,8 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -34,6 +45,10 @@ OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 RECORD = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 MOST_FILES = 1 << 16
 """Up to this number, what the client left open for its children is closed."""
+ENOUGH = 8
+"""Requests that wait for their turn, of which more are not needed soon."""
+GATHER = 0.01
+"""Seconds that ends are kept for before the client is woken, while there are more."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ``ru_maxrss``."""
@@ -73,10 +88,16 @@ class Keeper:
         self._inbox = b""
         self._outbox = b""
         self._urgent = False
+        self._due: float | None = None
         self._connected = True
         self._children: dict[int, dict[str, Any]] = {}
         self._environ: dict[str, str] = {}
         self._cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+        self._line: deque[dict[str, Any]] = deque()
+        self._width = 0
+        self._turns: set[str] = set()
+        """Those whose turn it is: they run, or some of their family may."""
+        self._held: set[str] = set()
 
     def run(self) -> None:
         """Serve until the client has gone and the last process has ended."""
@@ -86,14 +107,24 @@ class Keeper:
         while self._connected or self._children:
             readers: list[int | socket.socket] = [awake, self._channel] if self._connected else [awake]
             writers = [self._channel] if self._connected and self._urgent else []
-            readable, _, _ = select.select(readers, writers, [])
+            readable, _, _ = select.select(readers, writers, [], self._pause())
             if awake in readable:
                 os.read(awake, CHUNK)
                 self._reap()
             if self._channel in readable:
                 self._serve()
-            if self._connected and self._urgent:
+            self._take_turns()
+            if self._connected and (self._urgent or self._is_due()):
                 self._flush()
+
+    def _pause(self) -> float | None:
+        """Return the seconds after which there is something to do though nothing happens; None for never."""
+        moments = [] if self._due is None or not self._connected else [self._due]
+        moments += [request["until"] for request in self._line]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def _is_due(self) -> bool:
+        return self._due is not None and (len(self._line) < ENOUGH or time.monotonic() >= self._due)
 
     def _serve(self) -> None:
         received = b""
@@ -104,13 +135,63 @@ class Keeper:
             return
         *lines, self._inbox = (self._inbox + received).split(b"\n")
         for line in lines:
-            request = json.loads(line)
-            if "environ" in request:
-                self._environ = request["environ"]
-            elif "sync" in request:
-                self._send(request, urgent=True)
+            self._obey(json.loads(line))
+
+    def _obey(self, request: dict[str, Any]) -> None:
+        if "width" in request:
+            self._width = request["width"]
+            self._line.append(request)
+        elif "program" in request:
+            self._start(request)
+        elif "environ" in request:
+            self._environ = request["environ"]
+        elif "withdraw" in request:
+            self._return(lambda waiting: waiting["id"] in request["withdraw"])
+        elif "hold" in request:
+            self._held.add(request["hold"])
+        elif "gone" in request:
+            self._forget(request["gone"])
+        elif "sync" in request:
+            self._send(request, urgent=True)
+
+    def _forget(self, name: str) -> None:
+        """Let the turn of somebody else come, as soon as this one has ended."""
+        self._held.discard(name)
+        for child in self._children.values():
+            if child["id"] == name:
+                child["forgotten"] = True
+                return
+        self._turns.discard(name)
+
+    def _take_turns(self) -> None:
+        """Start those whose turn it is, unless nobody is there any more who would know of it."""
+        now = time.monotonic()
+        if any(request["until"] <= now for request in self._line):
+            self._return(lambda request: request["until"] <= now)
+        while self._line and len(self._turns) < self._width:
+            if self._is_heard():
+                self._start(self._line.popleft())
             else:
-                self._start(request)
+                self._line.clear()
+
+    def _is_heard(self) -> bool:
+        """Return whether the client is there."""
+        try:
+            return self._connected and bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def _return(self, which: Callable[[dict[str, Any]], bool]) -> None:
+        """Say of some that wait for their turn that they are never started."""
+        staying: deque[dict[str, Any]] = deque()
+        for request in self._line:
+            if which(request):
+                self._send({"id": request["id"], "returned": True}, urgent=True)
+            else:
+                staying.append(request)
+        self._line = staying
 
     def _start(self, request: dict[str, Any]) -> None:
         path = request["cwd"]
@@ -138,10 +219,11 @@ class Keeper:
         except ValueError as error:
             self._send({"id": request["id"], "errno": None, "path": str(error)}, urgent=True)
         else:
-            self._children[pid] = {"id": request["id"], "process": request["process"]}
-            start = {"id": request["id"], "pid": pid, "birth": birth_of(pid, now)}
-            self._record(request["process"], start)
-            self._send(start, urgent=False)
+            child = {"id": request["id"], "process": request["process"], "since": time.monotonic()}
+            self._children[pid] = child
+            if "width" in request:
+                self._turns.add(request["id"])
+            self._record(child, {"id": request["id"], "pid": pid, "birth": birth_of(pid, now)}, last=False)
         finally:
             os.chdir("/")
             if request.get("cpus"):
@@ -153,24 +235,32 @@ class Keeper:
             if pid == 0:
                 return
             child = self._children.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
             end = {
                 "id": child["id"],
-                "code": os.waitstatus_to_exitcode(status),
+                "code": code,
                 "cpu": round(usage.ru_utime + usage.ru_stime, 6),
                 "peak": usage.ru_maxrss * MEMORY_UNIT,
+                "took": round(time.monotonic() - child["since"], 6),
             }
-            self._record(child["process"], end)
-            self._send(end, urgent=True)
+            self._record(child, end, last=True)
+            if "forgotten" in child or (code >= 0 and child["id"] not in self._held):
+                self._turns.discard(child["id"])
 
-    @staticmethod
-    def _record(path: str, line: dict[str, Any]) -> None:
-        """Write one line in one piece; a folder that is gone wants no record."""
+    def _record(self, child: dict[str, Any], message: dict[str, Any], *, last: bool) -> None:
+        """Write one line in one piece, and send it; a folder that is gone wants no record."""
+        line = json.dumps(message).encode() + b"\n"
         with suppress(OSError):
-            file = os.open(path, RECORD, 0o666)
+            file = os.open(child["process"], RECORD, 0o666)
             try:
-                os.write(file, json.dumps(line).encode() + b"\n")
+                os.write(file, line)
             finally:
                 os.close(file)
+        self._outbox += line
+        if last and child["id"] in self._turns:
+            self._due = self._due or time.monotonic() + GATHER
+        elif last:
+            self._urgent = True
 
     def _send(self, message: dict[str, Any], *, urgent: bool) -> None:
         self._outbox += json.dumps(message).encode() + b"\n"
@@ -179,7 +269,7 @@ class Keeper:
     def _flush(self) -> None:
         with suppress(OSError):  # full: it goes on later; broken: the next thing to be read is the end
             self._outbox = self._outbox[self._channel.send(self._outbox, socket.MSG_DONTWAIT) :]
-        self._urgent = bool(self._outbox)
+        self._urgent, self._due = bool(self._outbox), None
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +43,12 @@ LOST: Final = Execution(
 )
 
 
+WAITING: Final = Execution(state=ExecutionState.WAITING)
+NEVER: Final = Execution(
+    state=ExecutionState.ENDED, cause=Cause.LOST, message="It was ended before its turn had come, and never started."
+)
+
+
 @define
 class _Followed:
     """What is known of one execution, beyond its handle."""
@@ -63,16 +69,19 @@ class _Followed:
     """The same for the client; what else it started may still run."""
     settled: bool = False
     """Whether nothing of it is left."""
+    in_turn: bool = False
+    """Whether it waits for its turn, or makes others wait."""
 
 
 class Processes:
-    """Starts, watches and ends local processes; meets ``Engine``, but for ``prepare``."""
+    """Starts, watches and ends local processes; meets ``Engine``, but for ``prepare``, and ``Turns``."""
 
     def __init__(self) -> None:
         self._channel = KeeperChannel()
         self._followed: dict[str, _Followed] = {}
         self._memory = MemoryWatch()
         self._untold: set[str] = set()
+        self._returned: dict[str, None] = {}
         self._bell: Bell | None = None
 
     def start(self, invocation: Invocation) -> Handle:
@@ -81,6 +90,32 @@ class Processes:
         Raises:
             EngineError: its program, working directory or files are not there or not allowed.
         """
+        handle = self._request(invocation, {})
+        self._flush()
+        return handle
+
+    def start_in_turn(self, invocation: Invocation, *, width: int, until: float) -> Handle:
+        """Have it started when its turn has come; see ``Turns``.
+
+        Raises:
+            EngineError: its program, working directory or files are not there or not allowed.
+        """
+        present = self._channel.generation
+        if present > 1:  # what an earlier keeper started may still run
+            every = self._followed.values()
+            width -= sum(each.in_turn and each.ending is None and each.keeper != present for each in every)
+        return self._request(invocation, {"width": width, "until": until})
+
+    def withdraw(self, handles: Iterable[Handle]) -> None:
+        """Start them no more if their turn has not come."""
+        self._channel.request({"withdraw": [handle["mark"] for handle in handles]})
+
+    def returned(self) -> tuple[str, ...]:
+        """Return the keys of those that are never started."""
+        marks, self._returned = tuple(self._returned), {}
+        return tuple(mark.rpartition(".")[0] for mark in marks)
+
+    def _request(self, invocation: Invocation, turn: Mapping[str, Any]) -> Handle:
         if not hasattr(os, "posix_spawn"):
             raise EngineError("Jobs run on Linux and macOS; from here they can be submitted to a worker there.")
         cwd = Path.cwd() if invocation.cwd is None else Path.cwd() / invocation.cwd
@@ -107,11 +142,12 @@ class Processes:
             "stdout": handle["stdout"],
             "stderr": handle["stderr"],
             "process": handle["process"],
+            **turn,
         }
         if invocation.cpu_ids:
             handle["cpus"] = request["cpus"] = list(invocation.cpu_ids)
         self._channel.request(request)
-        self._followed[mark] = _Followed(argv=invocation.argv, keeper=self._channel.generation)
+        self._followed[mark] = _Followed(argv=invocation.argv, keeper=self._channel.generation, in_turn=bool(turn))
         return handle
 
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
@@ -128,9 +164,20 @@ class Processes:
             EngineError: there is no such signal here.
         """
         followed = self._follow(handle)
-        if followed.root is None:
+        mark = handle["mark"]
+        if followed.in_turn and not followed.settled:
+            self._channel.request({"withdraw": [mark]})
+            self._channel.request({"hold": mark})
+        if followed.root is None or followed.in_turn:
+            self._flush()
             self._channel.settle()
             self._take()
+        if mark in self._returned:
+            del self._returned[mark]
+            followed.ending, followed.settled = NEVER, True
+            self._untold.add(mark)
+        if followed.ending is NEVER:
+            return
         self._stop(handle, followed).ask(signal, grace)
 
     def kill(self, handle: Handle) -> None:
@@ -147,8 +194,13 @@ class Processes:
 
     def forget(self, handle: Handle) -> None:
         """Forget it; its files stay."""
-        self._followed.pop(handle["mark"], None)
-        self._untold.discard(handle["mark"])
+        mark = handle["mark"]
+        followed = self._followed.pop(mark, None)
+        if followed is not None and followed.in_turn and not followed.settled:
+            self._channel.request({"withdraw": [mark]})
+            self._channel.request({"gone": mark})
+        self._untold.discard(mark)
+        self._returned.pop(mark, None)
 
     def close(self) -> None:
         """Let the keeper go; it stays until the last process has ended."""
@@ -160,17 +212,27 @@ class Processes:
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while ``poll`` has news."""
-        if not self._untold:
+        self._flush()
+        if not self._untold and not self._returned:
             return self._channel.fileno()
         if self._bell is None:
             self._bell = Bell()
             self._bell.ring()
         return self._bell.fileno()
 
+    def _flush(self) -> None:
+        """Send what the keeper is asked for; what it can no longer be asked for is lost."""
+        for followed in filter(None, map(self._followed.get, self._channel.flush())):
+            followed.keeper = self._channel.generation
+
     def _take(self) -> None:
+        self._flush()
         for message in self._channel.take():
             followed = self._followed.get(message["id"])
             if followed is None:  # forgotten
+                continue
+            if "returned" in message:
+                self._returned[message["id"]] = None
                 continue
             if "pid" not in message:
                 self._untold.add(message["id"])
@@ -203,12 +265,14 @@ class Processes:
         if followed.ending is None:
             if followed.stop is not None:
                 followed.stop.advance(look, root_ended=False)
-            return RUNNING
+            return WAITING if followed.in_turn and followed.root is None else RUNNING
         if not followed.settled:
             code = followed.ending.exit_code
             if followed.stop is None and (code is None or code < 0):
                 self._stop(handle, followed).ask("SIGKILL", 0)
             followed.settled = followed.stop is None or followed.stop.advance(look, root_ended=True)
+            if followed.settled and followed.in_turn and followed.stop is not None:
+                self._channel.request({"gone": handle["mark"]})
         return followed.ending if followed.settled else RUNNING
 
     def _ending(self, handle: Handle, followed: _Followed) -> Execution | None:
@@ -226,6 +290,7 @@ class Processes:
             out_of_memory=was_killed(record["code"]) and not ours and self._memory.struck(),
             peak_memory=record["peak"],
             cpu_seconds=record["cpu"],
+            duration=record.get("took"),
         )
 
     @staticmethod
