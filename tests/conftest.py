@@ -14,8 +14,10 @@ from tests.components import (
     SlurmCluster,
     TaskSpooler,
     UnavailableError,
+    available,
     unavailable,
 )
+from tests.components.accounting import running_accounted_slurm
 from tests.components.compiler import found_compiler
 from tests.components.docker import running_docker
 from tests.components.podman import running_podman
@@ -99,6 +101,13 @@ def slurm(slurm_cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv(name, value)
     yield slurm_cluster
     slurm_cluster.cancel_all()
+
+
+@pytest.fixture(scope="session")
+def slurmdbd_cluster() -> Iterator[SlurmCluster]:
+    """A Slurm cluster of one node with accounting, whose controller forgets jobs soon after they have ended."""
+    with available(running_accounted_slurm()) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

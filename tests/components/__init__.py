@@ -1,4 +1,4 @@
-"""Real components for the tests: PostgreSQL, Slurm and a Docker engine, started for this session only; a compiler."""
+"""Real components for the tests, started for this session only: PostgreSQL, Slurm, a Docker engine; a compiler."""
 
 from tests.components.compiler import Compiler
 from tests.components.docker import DockerEngine

@@ -6,6 +6,7 @@ that nobody opens, which is all that Slurm needs to hand out device ids.
 
 import getpass
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -22,7 +23,19 @@ from tests.support import Daemon, find_program, free_ports
 
 __all__ = ["SlurmCluster", "running_slurm"]
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun", "sacctmgr")
+PROGRAMS = (
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "squeue",
+    "scancel",
+    "sinfo",
+    "scontrol",
+    "srun",
+    "sacct",
+    "sacctmgr",
+)
 REMEDY = "Install it (Debian: apt-get install slurmctld slurmd slurm-client munge)."
 START_TIMEOUT = 60.0
 DRAIN_TIMEOUT = 15.0
@@ -167,17 +180,29 @@ class SlurmCluster:
         self.start_controller()
         for name in self.nodes:
             self.start_node(name)
-        self._wait(lambda: self._usable_nodes() == len(self.nodes), self.controller, "the nodes did not come up")
+        self._wait_for_nodes()
 
     def start_controller(self) -> None:
         """Starts the controller, with the state that an earlier one left."""
         argv = [self._programs["slurmctld"], "-D", "-f", self.environment["SLURM_CONF"]]
         self.controller = Daemon(argv, self.folder / "log" / "slurmctld.log")
 
+    def forget_everything(self) -> None:
+        """Starts the controller again without the state that it had: it knows no job, and gives their ids again."""
+        if self.controller is not None:
+            self.controller.stop()
+        shutil.rmtree(self.folder / "state")
+        (self.folder / "state").mkdir(mode=0o755)
+        self.start_controller()
+        self._wait_for_nodes()
+
     def start_node(self, name: str) -> None:
         """Starts the daemon of one node; jobs that it left running are found again."""
         argv = [self._programs["slurmd"], "-D", "-N", name, "-f", self.environment["SLURM_CONF"]]
         self.node_daemons[name] = Daemon(argv, self.folder / "log" / f"slurmd.{name}.log")
+
+    def _wait_for_nodes(self) -> None:
+        self._wait(lambda: self._usable_nodes() == len(self.nodes), self.controller, "the nodes did not come up")
 
     def _usable_nodes(self) -> int:
         listing = self.run("sinfo", "-h", "-N", "-p", "main", "-o", "%T", check=False).stdout.split()

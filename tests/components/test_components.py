@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 ANSWERS = (
     "test_postgresql_answers_in_a_database_of_its_own",
     "test_slurm_runs_a_job_on_a_node_to_completed",
+    "test_slurm_with_accounting_tells_of_a_job",
     "test_docker_runs_a_command_and_gives_its_exit_status",
     "test_podman_runs_a_command_in_a_container",
     "test_compiler_makes_a_library_that_this_python_loads",
@@ -58,6 +59,13 @@ def test_slurm_runs_a_job_on_a_node_to_completed(slurm: SlurmCluster, tmp_path: 
     node, devices = seen.read_text().split()
     assert node in slurm.nodes
     assert len(devices.split(",")) == 2
+
+
+def test_slurm_with_accounting_tells_of_a_job(slurmdbd_cluster: SlurmCluster) -> None:
+    script = "#!/bin/sh\nexit 7\n"
+    job = slurmdbd_cluster.run("sbatch", "--parsable", "--output=/dev/null", text=script).stdout.strip()
+    asked = ("--noheader", "--allocations", "--parsable2", "--format=State,ExitCode", f"--jobs={job}")
+    wait_until(lambda: slurmdbd_cluster.run("sacct", *asked).stdout == "FAILED|7:0\n", 60, f"job {job} has failed")
 
 
 def test_slurm_cluster_has_several_nodes(slurm: SlurmCluster) -> None:
@@ -111,7 +119,9 @@ def test_missing_components_that_are_not_required_skip_and_say_how_to_install_th
 
 
 def test_missing_components_that_are_required_fail(tmp_path: Path) -> None:
-    done = pytest_on_a_machine_without_programs(tmp_path, required="postgresql, slurm,DOCKER , compiler,tsp,podman")
+    done = pytest_on_a_machine_without_programs(
+        tmp_path, required="postgresql, slurm,slurmdbd,DOCKER , compiler,tsp,podman"
+    )
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     for component in COMPONENTS:
         assert f"WHATSNEXT_REQUIRE requires {component}" in done.stdout

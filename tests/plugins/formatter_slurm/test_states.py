@@ -107,17 +107,40 @@ def test_the_record_of_a_script_is_read_as_far_as_it_is_there(tmp_path: Path, te
     assert read_record(tmp_path / "none") is None
 
 
+def answering(*rows: str) -> str:
+    """A script for sacct that prints rows, with the border between fields that it is given."""
+    lines = "\n".join(rows).replace("|", "${border}")
+    return f'for option; do case $option in --delimiter=*) border=${{option#*=}};; esac; done\necho "{lines}"'
+
+
 def test_the_accounting_is_asked_for_what_the_controller_forgot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = "7|COMPLETED|0:0\\n8|CANCELLED by 0|0:15\\n9|TIMEOUT|0:0\\n10|FAILED|3:0\\n"
-    shim(tmp_path, monkeypatch, "sacct", f"printf '{lines}'")
-    assert Watch(1).forgotten(["7", "8", "9", "10"]) == {
+    order = "/usr/bin/sbatch --parsable --comment=whatsnext-7 --job-name=two\nlines"
+    rows = (f"7|COMPLETED|0:0|{order}", f"8|CANCELLED by 0|0:15|{order}", f"9|TIMEOUT|0:0|{order}")
+    shim(tmp_path, monkeypatch, "sacct", answering(*rows, f"10|FAILED|3:0|{order}"))
+    assert Watch(1).forgotten(dict.fromkeys(["7", "8", "9", "10"], "whatsnext-7")) == {
         "7": Seen(state="COMPLETED", code=0),
         "8": Seen(state="CANCELLED", code=-15),
         "9": Seen(state="TIMEOUT", code=0),
         "10": Seen(state="FAILED", code=3),
     }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "7|RUNNING|0:0|sbatch --comment=whatsnext-7",
+        "7|CANCELLED|0:0|sbatch --comment=whatsnext-7",
+        "7|COMPLETED|0:0|sbatch --comment=whatsnext-77",
+        "7|COMPLETED|0:0|",
+    ],
+)
+def test_what_the_accounting_cannot_know_for_sure_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    shim(tmp_path, monkeypatch, "sacct", answering(row))
+    assert Watch(1).forgotten({"7": "whatsnext-7"}) == {}
 
 
 @pytest.mark.parametrize("script", ["echo 'Slurm accounting storage is disabled' >&2; exit 1", None])
@@ -131,17 +154,17 @@ def test_where_there_is_no_accounting_it_is_asked_once(
     else:
         monkeypatch.setenv("PATH", str(tmp_path))
     watch = Watch(1)
-    assert watch.forgotten(["1"]) == {}
-    assert watch.forgotten(["1"]) == {}
+    assert watch.forgotten({"1": "t"}) == {}
+    assert watch.forgotten({"1": "t"}) == {}
     assert len(calls.read_text().split()) <= 1
 
 
 def test_an_accounting_that_does_not_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shim(tmp_path, monkeypatch, "sacct", "echo 'sacct: error: slurmdbd: Connection refused' >&2; exit 1")
     watch = Watch(1)
-    assert watch.forgotten(["7"]) == {}
-    shim(tmp_path, monkeypatch, "sacct", "echo '7|COMPLETED|0:0'")
-    assert watch.forgotten(["7"]).keys() == {"7"}
+    assert watch.forgotten({"7": "t"}) == {}
+    shim(tmp_path, monkeypatch, "sacct", answering("7|COMPLETED|0:0|sbatch --comment=t"))
+    assert watch.forgotten({"7": "t"}).keys() == {"7"}
 
 
 def test_a_command_that_hangs_counts_as_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

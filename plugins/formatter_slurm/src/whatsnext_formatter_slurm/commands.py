@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ UNHEARD: Final = re.compile(r"connect failure|connection refused|MaxSubmitJob", 
 MINUTES: Final = len("2026-01-31T12:00")
 """How much is taken of a time: an expected start moves by seconds all the time."""
 FIELDS: Final = "JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,Comment:|"
+ACCOUNTED: Final = "JobIDRaw,State,ExitCode,SubmitLine"
 
 
 class AwayError(Exception):
@@ -78,15 +80,19 @@ def queue() -> tuple[dict[str, Seen], dict[str, str]]:
     return seen, comments
 
 
-def accounting(jobs: Iterable[str]) -> dict[str, Seen] | None:
-    """Return what Slurm's accounting says of jobs that the controller has forgotten; None if there is no accounting.
+def accounting(tokens: Mapping[str, str]) -> dict[str, Seen] | None:
+    """Return how jobs ended that the controller has forgotten, by id, from Slurm's accounting; None if there is none.
+
+    Where a controller lost its state, the accounting has jobs that run for ever, or that nobody has cancelled, and
+    others under the same ids. That tells not how a job ended, so only what was submitted with its token counts.
 
     Raises:
         AwayError: the accounting does not answer.
     """
-    argv = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=JobIDRaw,State,ExitCode"]
+    border = secrets.token_hex(8)  # names of jobs may have lines that look like any other
+    argv = ["sacct", "--noheader", "--allocations", "--parsable2", f"--delimiter={border}", f"--format={ACCOUNTED}"]
     try:
-        done = _ask([*argv, f"--jobs={','.join(jobs)}"])
+        done = _ask([*argv, f"--jobs={','.join(tokens)}"])
     except EngineError:
         return None
     words = _words(done.stderr)
@@ -96,9 +102,14 @@ def accounting(jobs: Iterable[str]) -> dict[str, Seen] | None:
         raise AwayError(words)
     seen = {}
     for line in done.stdout.decode(errors="replace").splitlines():
-        job, state, code = line.split("|", 2)
+        job, *fields = line.split(border)
+        if len(fields) != 3 or fields[0] == "CANCELLED":  # noqa: PLR2004
+            continue
+        state, code, order = fields
         number, _, by_signal = code.partition(":")
-        seen[job] = Seen(state=state.split()[0].rstrip("+"), code=-int(by_signal) if by_signal != "0" else int(number))
+        found = Seen(state=state.split()[0].rstrip("+"), code=-int(by_signal) if by_signal != "0" else int(number))
+        if found.ended and f"--comment={tokens[job]}" in order.split():
+            seen[job] = found
     return seen
 
 

@@ -155,10 +155,10 @@ class SlurmFormatter(Formatter):
         for job, token in self._submissions.advance([handle for key, handle in handles.items() if not jobs[key]]):
             self._cancelling.add(job, token, "SIGKILL", 0)
         self._cancelling.press()
-        unknown = (
-            [] if self._watch.trouble else [jobs[key] for key in handles if self._forgotten(handles[key], jobs[key])]
-        )
-        accounts = self._watch.forgotten(unknown)
+        forgotten = {
+            jobs[key]: handle["token"] for key, handle in handles.items() if self._forgotten(handle, jobs[key])
+        }
+        accounts = {} if self._watch.trouble else self._watch.forgotten(forgotten)
         return {key: self._state(handle, jobs[key], accounts) for key, handle in handles.items()}
 
     def cancel(self, handle: Handle, signal: str = "SIGTERM", grace: float = 30.0) -> None:
@@ -181,7 +181,7 @@ class SlurmFormatter(Formatter):
         self._watch.refresh(urgent=True)
         if not job or self._watch.trouble or not self._forgotten(handle, job):
             return True
-        return read_record(_record(handle)) is not None or job in self._watch.forgotten([job])
+        return read_record(_record(handle)) is not None or job in self._watch.forgotten({job: handle["token"]})
 
     def forget(self, handle: Handle) -> None:
         """Release what is kept for the job here; Slurm forgets it by itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from whatsnext_core.errors import EngineError
 from whatsnext_formatter_slurm import commands
@@ -71,12 +71,12 @@ class Watch:
         self.taken = {token: job for job, token in self._tokens.items()}
         self.asked_at, self.trouble = now, ""
 
-    def forgotten(self, jobs: Collection[str]) -> Mapping[str, Seen]:
-        """Return what the accounting says of jobs that the controller does not know."""
-        if not jobs or not self._accounting:
+    def forgotten(self, tokens: Mapping[str, str]) -> Mapping[str, Seen]:
+        """Return how jobs ended, by the accounting, that the controller does not know; their tokens are by id."""
+        if not tokens or not self._accounting:
             return {}
         try:
-            found = commands.accounting(jobs)
+            found = commands.accounting(tokens)
         except AwayError:
             return {}
         self._accounting = found is not None
