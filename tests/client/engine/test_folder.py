@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from tests.client.support import run_python
 from whatsnext_client.engine.folder import StateFolder, default_root, slugify
@@ -45,6 +46,26 @@ def test_a_record_survives_being_written_and_read(tmp_path: Path) -> None:
     assert list(Journal(tmp_path / "journal").records()) == [record(1, confirmed=True)]
 
 
+def test_an_end_is_written_beside_what_is_known_already(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    first, second = record(1), record(2)
+    assert second.end is not None
+    for before in (evolve(first, end=None), first):
+        journal = Journal(path)
+        journal.save(before)
+        journal.save(evolve(second, end=None))
+        journal.save_end("2-2", second.end)
+        assert list(journal.records()) == [before, second]
+        assert list(Journal(path).records()) == [before, second]  # which writes it anew
+        assert list(Journal(path).records()) == [before, second]
+
+
+def test_an_end_of_an_attempt_that_nothing_else_is_known_of_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"1-1": 5}\n{"1-1": {"end": {}}}\n{"2-2": {"end": {}}}\n')
+    assert list(Journal(path).records()) == []
+
+
 def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal(path)
@@ -72,6 +93,13 @@ def test_the_journal_does_not_grow_for_ever(tmp_path: Path) -> None:
         journal.forget("2-2")
     assert path.stat().st_size < SLACK + 200_000
     assert list(journal.records()) == [record(1)]
+    assert list(Journal(path).records()) == [record(1)]
+    end = record(1).end
+    assert end is not None
+    for _ in range(60):
+        journal.save_end("1-2", evolve(end, message="x" * 60_000))
+        journal.save(record(1))
+    assert path.stat().st_size < SLACK + 400_000
     assert list(Journal(path).records()) == [record(1)]
 
 

@@ -40,7 +40,7 @@ def test_a_directory_is_handed_on_with_nothing_in_its_files(scratch: Scratch) ->
     assert list((second / "artifacts").iterdir()) == []
 
 
-@pytest.mark.parametrize("left", ["file", "folder", "link", "twin", "mode", "pipe", "artifact", "artifacts"])
+@pytest.mark.parametrize("left", ["file", "folder", "link", "twin", "mode", "pipe", "artifact", "artifacts", "gone"])
 def test_a_directory_with_anything_of_its_job_is_not_handed_on(scratch: Scratch, left: str, tmp_path: Path) -> None:
     first = fill(scratch.take("1-1"))
     match left:
@@ -64,11 +64,22 @@ def test_a_directory_with_anything_of_its_job_is_not_handed_on(scratch: Scratch,
         case "artifacts":
             (first / "artifacts").rmdir()
             (first / "artifacts").symlink_to(tmp_path)
+        case "gone":
+            (first / "artifacts").rmdir()
     scratch.give_back("1-1")
     second = scratch.take("2-1")
     assert list(second.rglob("*")) == [second / "artifacts"]
     assert not first.exists()
     assert left != "twin" or (tmp_path / "kept").read_text() == "words"
+
+
+def test_a_directory_that_is_in_the_way_is_cleared_away(scratch: Scratch) -> None:
+    fill(scratch.take("1-1"), **{"model.bin": "weights"})
+    fill(scratch.take("2-1"))
+    scratch.give_back("2-1")
+    for _ in range(2):  # with a spare one, and without
+        assert not (scratch.take("1-1") / "model.bin").exists()
+        (scratch.take("1-1") / "model.bin").touch()
 
 
 def test_what_a_job_left_running_writes_into_nobody_elses_output(scratch: Scratch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeGuard
 
 from attrs import evolve
 
@@ -36,33 +39,45 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
     elif held.leaving:
         message = "The machine that it ran on is taken away; it had not ended in time."
     if held.stopping in {None, Cause.PROMISED}:
-        verdict, confusion = (None, "") if held.verdict_file is None else read_verdict(held.verdict_file)
-        value, complaint = (None, "") if held.result_file is None else read_result(held.result_file)
+        verdict, confusion = read_verdict(held.verdict_file) if _is_there(held.verdict_file) else (None, "")
+        value, complaint = read_result(held.result_file) if _is_there(held.result_file) else (None, "")
         if verdict is not None:
             cause, message, stop_siblings = Cause.PROMISED, verdict.message, verdict.stop_siblings
         elif confusion:
             cause, message = Cause.PROMISED, confusion
         elif cause is None and not execution.succeeded:
             cause = execution.cause or Cause.EXIT
-    end = AttemptEnd(
+    end = partial(
+        AttemptEnd,
         job_id=held.job_id,
         fence=held.fence,
         succeeded=cause is None,
         cause=cause,
-        message=" ".join(part for part in (message, complaint) if part),
         duration=_duration(held, execution),
         result=value,
         stop_siblings=stop_siblings,
     )
+    words = " ".join(part for part in (message, complaint) if part)
     try:
-        return evolve(
-            end,
+        return end(
+            message=words,
             exit_code=execution.exit_code,
             peak_memory=execution.peak_memory,
             cpu_seconds=execution.cpu_seconds,
         )
     except (InvalidError, TypeError) as error:
-        return evolve(end, message=f"{end.message} The engine reported nonsense: {error}".strip())
+        return end(message=f"{words} The engine reported nonsense: {error}".strip())
+
+
+def _is_there(path: Path | None) -> TypeGuard[Path]:
+    """Return whether there is such a file; what else may be wrong with it shows when it is read."""
+    if path is None:
+        return False
+    try:
+        os.stat(path)  # noqa: PTH116 - each job comes here
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+    return True
 
 
 def _duration(held: Held, execution: Execution) -> float | None:

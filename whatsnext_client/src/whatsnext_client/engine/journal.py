@@ -1,5 +1,7 @@
 """What a worker writes down: one line for each thing it learns of an attempt, and one when it may forget it.
 
+A line holds all that is known of an attempt, or only how it ended, which leaves the rest as it was.
+
 Lines are only ever appended, so writing one costs microseconds and a process that dies leaves all lines but perhaps the
 last. When most of the file is about attempts that are forgotten, it is written anew and renamed into place.
 """
@@ -12,10 +14,12 @@ import os
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from whatsnext_client.engine.records import Record
+from whatsnext_core.converters import to_json
 from whatsnext_core.errors import InvalidError
+from whatsnext_core.model import AttemptEnd
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines: dict[str, bytes] = dict(_read(path))
+        self._size = sum(map(len, self._lines.values()))
         self._written = 0
         self._open: list[int] = []
         self._close = weakref.finalize(self, _close_all, self._open)
@@ -45,12 +50,20 @@ class Journal:
     def save(self, record: Record) -> None:
         """Write down what is known of an attempt."""
         line = record.to_bytes()
-        self._lines[record.key] = line
+        self._keep(record.key, line)
         self._append(record.key, line)
+
+    def save_end(self, key: str, end: AttemptEnd) -> None:
+        """Write down how an attempt ended, beside what is written of it already."""
+        line = b'{"end": %s}' % json.dumps(to_json(end)).encode()
+        self._keep(key, self._lines[key].removesuffix(b"}") + b", " + line[1:])  # of two with one name the last counts
+        self._append(key, line)
 
     def forget(self, key: str) -> None:
         """Write down that nothing of an attempt matters any more."""
-        if self._lines.pop(key, None) is not None:
+        line = self._lines.pop(key, None)
+        if line is not None:
+            self._size -= len(line)
             self._append(key, b"null")
 
     def harden(self) -> None:
@@ -61,9 +74,13 @@ class Journal:
         """Close the file."""
         self._close()
 
+    def _keep(self, key: str, line: bytes) -> None:
+        self._size += len(line) - len(self._lines.get(key, b""))
+        self._lines[key] = line
+
     def _append(self, key: str, line: bytes) -> None:
         self._written += os.write(self._open[0], b'{"%s": %s}\n' % (key.encode(), line))
-        if self._written > SLACK and self._written > SLACK + 2 * sum(map(len, self._lines.values())):
+        if self._written > SLACK + 2 * self._size:
             self._rewrite()
 
     def _rewrite(self) -> None:
@@ -83,10 +100,13 @@ def _close_all(descriptors: list[int]) -> None:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """Return the last line of each attempt that is not forgotten; a torn line at the end is nothing."""
-    found: dict[str, bytes] = {}
+    """Return what counts of each attempt that is not forgotten; a torn line at the end is nothing.
+
+    A line of nothing but an end leaves what was written before as it was.
+    """
+    found: dict[str, Any] = {}
     if not path.exists():
-        return found
+        return {}
     for line in path.read_bytes().splitlines():
         try:
             entry = json.loads(line)
@@ -95,6 +115,8 @@ def _read(path: Path) -> dict[str, bytes]:
         for key, record in entry.items() if isinstance(entry, dict) else ():
             if record is None:
                 found.pop(key, None)
+            elif isinstance(record, dict) and record.keys() == {"end"} and isinstance(found.get(key), dict):
+                found[key] = found[key] | record
             else:
-                found[key] = json.dumps(record).encode()
-    return found
+                found[key] = record
+    return {key: json.dumps(record).encode() for key, record in found.items()}

@@ -10,6 +10,7 @@ from whatsnext_client.engine.pinning import Pins
 from whatsnext_client.engine.plan import WorkPlan
 from whatsnext_client.engine.records import Held
 from whatsnext_client.engine.room import covers
+from whatsnext_client.engine.runner import Runner
 from whatsnext_client.engine.turns import Turn, Turns
 from whatsnext_core.resources import give_back, take
 
@@ -23,26 +24,17 @@ class Places:
     Args:
         plan: What there is.
         pace: How long jobs take.
-        has_turns: Whether the engine can start jobs one after the other without being asked for each.
-        running: How many attempts there are on the engine.
+        runner: What runs there, and whether it can be started in turn.
         taken: The devices that others use now.
     """
 
-    def __init__(
-        self,
-        plan: WorkPlan,
-        pace: Pace,
-        *,
-        has_turns: bool,
-        running: Callable[[], int],
-        taken: Callable[[], frozenset[str]],
-    ) -> None:
+    def __init__(self, plan: WorkPlan, pace: Pace, runner: Runner, *, taken: Callable[[], frozenset[str]]) -> None:
         self._plan = plan
-        self._running = running
+        self._runner = runner
         self._taken = taken
         self._free = plan.room
         self._pins = Pins(plan.cpu_ids if plan.use_resource_filter else ())
-        self._turns = Turns(pace, usable=has_turns and plan.use_resource_filter and not plan.cpu_ids)
+        self._turns = Turns(pace, usable=runner.has_turns and plan.use_resource_filter and not plan.cpu_ids)
 
     def inherit(self, held: Held) -> None:
         """Note that an attempt of an earlier process of this worker has its room still."""
@@ -71,5 +63,5 @@ class Places:
 
     def _has_room(self, held: Held) -> bool:
         if not self._plan.use_resource_filter:
-            return self._running() < max(1, self._plan.total.cpu)
+            return len(self._runner.live) < max(1, self._plan.total.cpu)
         return not (held.devices & self._taken()) and covers(self._free, held.allocation)

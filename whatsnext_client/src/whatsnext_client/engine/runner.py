@@ -138,6 +138,16 @@ class Runner:
         except OSError as error:
             self._complain("The state of %s cannot be written: %s", held, error)
 
+    def remember_end(self, held: Held) -> None:
+        """Write down how an attempt ended."""
+        if not held.on_disk or held.end is None:
+            self.remember(held)
+            return
+        try:
+            self._folder.journal.save_end(held.key, held.end)
+        except OSError as error:
+            self._complain("The end of %s cannot be written: %s", held, error)
+
     # -- watching ------------------------------------------------------------------------------------------------------
 
     def descriptors(self) -> tuple[int, ...]:

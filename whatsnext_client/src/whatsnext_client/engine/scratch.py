@@ -12,7 +12,6 @@ import shutil
 import signal
 import stat
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ from whatsnext_core.formatting.environment import ARTIFACTS
 
 REUSABLE: Final = frozenset({"parameters.json", "process.jsonl", "stderr.log", "stdout.log"})
 """The files that a local job gets; with any other in it, or an artifact, a directory is deleted."""
-MOST_SPARES: Final = 128
+MOST_SPARES: Final = 400
 """Directories that are kept for later."""
 
 
@@ -46,18 +45,21 @@ class Scratch:
         No file is in it but empty ones that the attempt gets anyhow.
         """
         path = f"{self._attempts}/{key}"
-        if os.path.lexists(path):
-            shutil.rmtree(path)
         while self._spares:
             try:
-                os.rename(self._spares.pop(), path)  # noqa: PTH104 - each job comes here
+                os.rename(self._spares[-1], path)  # noqa: PTH104 - each job comes here
             except OSError:
-                continue  # somebody tidied up
-            break
-        else:
-            os.mkdir(path, mode=0o700)  # noqa: PTH102 - as above
-        with suppress(FileExistsError):
-            os.mkdir(f"{path}/{ARTIFACTS}", mode=0o700)  # noqa: PTH102 - as above
+                if os.path.lexists(path):
+                    shutil.rmtree(path)
+                else:
+                    self._spares.pop()  # somebody tidied up
+            else:
+                self._spares.pop()
+                return Path(path)
+        if os.path.lexists(path):
+            shutil.rmtree(path)
+        os.mkdir(path, mode=0o700)  # noqa: PTH102 - as above
+        os.mkdir(f"{path}/{ARTIFACTS}", mode=0o700)  # noqa: PTH102 - as above
         return Path(path)
 
     def give_back(self, key: str) -> None:
@@ -93,12 +95,11 @@ def _clear(path: str) -> bool:
         return False
     try:
         names = _names(path)
-        if ARTIFACTS in names:
-            names.remove(ARTIFACTS)
-            if _names(f"{path}/{ARTIFACTS}"):
-                return False
+        names.remove(ARTIFACTS)
+        if _names(f"{path}/{ARTIFACTS}"):
+            return False
         return REUSABLE.issuperset(names) and all(_empty(f"{path}/{name}") for name in names)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: there is no folder for artifacts any more
         return False
 
 
@@ -122,9 +123,8 @@ def _empty(path: str) -> bool:
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         if found.st_size:
             os.ftruncate(file, 0)
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     finally:
-        os.close(file)
+        os.close(file)  # and with it the lease
     return True
 
 

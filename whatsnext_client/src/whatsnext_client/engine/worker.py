@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import queue
@@ -104,13 +105,7 @@ class Worker:
             in_use=lambda: {device for held in self.live() for device in held.devices},
             on_change=self._ledger.offer,
         )
-        self._places = Places(
-            plan,
-            self._ledger.pace,
-            has_turns=self._runner.has_turns,
-            running=lambda: len(self._runner.live),
-            taken=lambda: self._neighbours.taken,
-        )
+        self._places = Places(plan, self._ledger.pace, self._runner, taken=lambda: self._neighbours.taken)
         self._diary = Diary(self._ledger.pace)
         self._exchange = Exchange(
             rest,
@@ -148,6 +143,7 @@ class Worker:
             WorkerError: another process is this worker now, or the server does not understand it.
             ServerUnreachableError: the server has been away for long, and nothing runs.
         """
+        gc.freeze()  # to look through all that has been loaded holds everything up for a while, and finds nothing
         try:
             self._inherit(take_over(self._folder, self._runner))
             self._delivery.start()
@@ -158,6 +154,7 @@ class Worker:
         finally:
             for part in (self._neighbours, self._exchange, self._diary, self._delivery, self._waker):
                 part.close()
+            gc.unfreeze()
         if self._fatal is not None:
             raise self._fatal
         return self.count
@@ -361,7 +358,7 @@ class Worker:
         """Report how an attempt ended, after what it left if that does not take long."""
         self._ledger.ended(held, end, time.monotonic())
         if held.handle is not None:
-            self._runner.remember(held)
+            self._runner.remember_end(held)
         self._delivery.finish(held)
 
     def _settle(self, held: Held) -> None:

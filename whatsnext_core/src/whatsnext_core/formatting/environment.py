@@ -39,6 +39,7 @@ the wrong devices.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Final
 
@@ -46,23 +47,29 @@ from whatsnext_core.formatting.contract import JobContext
 
 ARTIFACTS: Final = "artifacts"
 """Name of the folder of artifacts in a scratch directory."""
+PARAMETERS: Final = "parameters.json"
+"""Name of the file of the parameters there."""
+RESULT: Final = "result.json"
+"""Name of the file of the result there."""
+VERDICT: Final = "verdict.json"
+"""Name of the file there by which the attempt may end itself as failed."""
 NO_DEVICE: Final = "-1"
 """The id that no device has; both CUDA and HIP show none then, while an empty value means all to HIP."""
 
 
 def parameters_file(context: JobContext) -> Path:
     """Return where the parameters of the attempt are written for it."""
-    return context.directory / "parameters.json"
+    return context.directory / PARAMETERS
 
 
 def result_file(context: JobContext) -> Path:
     """Return where the attempt may write the small JSON value that the job returns."""
-    return context.directory / "result.json"
+    return context.directory / RESULT
 
 
 def verdict_file(context: JobContext) -> Path:
     """Return where the attempt may write that the job has failed."""
-    return context.directory / "verdict.json"
+    return context.directory / VERDICT
 
 
 def artifacts_folder(context: JobContext) -> Path:
@@ -77,6 +84,7 @@ def parameters_json(context: JobContext) -> bytes:
 
 def job_environment(context: JobContext) -> dict[str, str]:
     """Return the variables that this attempt gets beyond those of its task; they win over these. Pure."""
+    inside = f"{context.directory}{os.sep}"  # each job comes here, and paths are slow to make
     variables = {
         "WHATSNEXT_JOB_ID": str(context.job.id),
         "WHATSNEXT_JOB_NAME": context.job.name,
@@ -84,10 +92,10 @@ def job_environment(context: JobContext) -> dict[str, str]:
         "WHATSNEXT_PROJECT_ID": str(context.job.project_id),
         "WHATSNEXT_ATTEMPT": str(context.fence),
         "WHATSNEXT_SCRATCH": str(context.directory),
-        "WHATSNEXT_PARAMETERS": str(parameters_file(context)),
-        "WHATSNEXT_RESULT": str(result_file(context)),
-        "WHATSNEXT_VERDICT": str(verdict_file(context)),
-        "WHATSNEXT_ARTIFACTS": str(artifacts_folder(context)),
+        "WHATSNEXT_PARAMETERS": inside + PARAMETERS,
+        "WHATSNEXT_RESULT": inside + RESULT,
+        "WHATSNEXT_VERDICT": inside + VERDICT,
+        "WHATSNEXT_ARTIFACTS": inside + ARTIFACTS,
         "WHATSNEXT_SERVER": context.server,
         "WHATSNEXT_CLIENT_ID": context.client_id,
         "WHATSNEXT_CPUS": str(context.allocation.cpu),

@@ -118,7 +118,7 @@ class Processes:
     def _request(self, invocation: Invocation, turn: Mapping[str, Any]) -> Handle:
         if not hasattr(os, "posix_spawn"):
             raise EngineError("Jobs run on Linux and macOS; from here they can be submitted to a worker there.")
-        cwd = Path.cwd() if invocation.cwd is None else Path.cwd() / invocation.cwd
+        cwd = Path(os.getcwd() if invocation.cwd is None else Path.cwd() / invocation.cwd)  # noqa: PTH109 - each job
         if not os.path.isdir(cwd):  # noqa: PTH112 - each job comes here
             check_folder(cwd)
         path = invocation.env.get("PATH") or os.environ.get("PATH", os.defpath)
@@ -127,7 +127,7 @@ class Processes:
         stdout = str(invocation.stdout)
         handle: dict[str, Any] = {
             "mark": mark,
-            "process": str(invocation.stdout.with_name("process.jsonl")),
+            "process": f"{stdout[: stdout.rfind(os.sep) + 1]}process.jsonl",
             "stdout": stdout,
             "stderr": str(invocation.stderr),
         }
@@ -153,7 +153,8 @@ class Processes:
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
         """Return how the executions stand, and take the next step with those that are being ended."""
         self._take()
-        self._untold.difference_update(handle["mark"] for handle in handles.values())
+        if self._untold:
+            self._untold.difference_update(handle["mark"] for handle in handles.values())
         look = functools.cache(Snapshot)
         return {key: self._state(handle, look) for key, handle in handles.items()}
 

@@ -31,7 +31,7 @@ def find_program(name: str, path: str, cwd: Path) -> str:
                 f"The program {shorten(name)} was not found on this client's PATH ({path}); install it there, "
                 f"or give its full path."
             )
-        return str(cwd / found)
+        return found if found.startswith("/") else str(cwd / found)
     file = cwd / name
     if not file.exists():
         raise EngineError(f"The program {shorten(name, 200)} does not exist on this client{_seen_from(name, cwd)}.")
