@@ -154,7 +154,7 @@ def find_tasks(reader: Reader, project_id: int, drafts: Iterable[Draft]) -> dict
     first: dict[TaskKey, str] = {}
     for draft in drafts:
         first.setdefault(draft.task, draft.name)
-    return {key: find_task(reader, project_id, *key, f"Job {shorten(name)}") for key, name in first.items()}
+    return {key: find_task(reader, project_id, *key, f"Job {shorten(name)}").id for key, name in first.items()}
 
 
 def build(

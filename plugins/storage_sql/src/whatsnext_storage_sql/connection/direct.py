@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 from attrs import field, frozen
-from sqlalchemy import Connection, Dialect, Select, TextClause, TextualSelect, exc
+from sqlalchemy import Connection, Dialect, SelectBase, TextClause, exc
 
 _Process: TypeAlias = Callable[[Any], Any]
 _AT_ONCE: AbstractContextManager[None] = nullcontext()
@@ -24,7 +24,7 @@ _AT_ONCE: AbstractContextManager[None] = nullcontext()
 class Query:
     """A query that commands ask again and again; its parameters have the names that it gives them."""
 
-    statement: Select[Any] | TextualSelect | TextClause
+    statement: SelectBase | TextClause
     _plans: dict[str, _Plan] = field(factory=dict, init=False)
 
     def plan(self, dialect: Dialect) -> _Plan:
@@ -41,7 +41,7 @@ Question: TypeAlias = tuple[Query, Mapping[str, Any]]
 class _Plan:
     """The text of a query, and how its parameters and rows become what the driver and the caller want."""
 
-    def __init__(self, statement: Select[Any] | TextualSelect | TextClause, dialect: Dialect) -> None:
+    def __init__(self, statement: SelectBase | TextClause, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.text = str(compiled)
         self._order: Sequence[str] | None = compiled.positiontup

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import Row, bindparam, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, literal, or_, select, union_all, update
 
 from whatsnext_core.errors import ConflictError, DuplicateError, NotFoundError
 from whatsnext_core.model import JobStatus, Project, ProjectChanges, ProjectStatus
@@ -30,8 +30,16 @@ _COUNTED = Query(
     .where(COUNTER.c.project_id == bindparam("id"))
     .where(or_(COUNTER.c.submission_id == 0, COUNTER.c.submission_id.not_in(_HIDDEN.scalar_subquery())))
 )
-_UNPUBLISHED = Query(_HIDDEN)
-_GOING = Query(select(TASK.c.id).where(TASK.c.project_id == bindparam("id"), TASK.c.deleted))
+_AROUND = Query(
+    union_all(
+        select(literal("project").label("what"), PROJECT.c.id).where(
+            PROJECT.c.id == bindparam("id"), ~PROJECT.c.deleted
+        ),
+        select(literal("task"), TASK.c.id).where(TASK.c.project_id == bindparam("id"), TASK.c.deleted),
+        select(literal("batch"), SUBMISSION.c.id).where(SUBMISSION.c.state != "published"),
+    )
+)
+"""Selects the project, its tasks that are going, and the batches that nobody may see."""
 
 
 def project(tx: Transaction, project_id: int) -> Project:
@@ -56,15 +64,15 @@ def projects(tx: Transaction, page: Page, status: ProjectStatus | None) -> Seque
 def counts(tx: Transaction, project_id: int) -> Mapping[JobStatus, int]:
     """Return the numbers of a project's jobs by status."""
     asked = {"id": project_id}
-    rows, tasks, counters, batches = tx.ask((_ONE, asked), (_GOING, asked), (_COUNTED, asked), (_UNPUBLISHED, {}))
-    _found(next(iter(rows), None), project_id)
-    going = {row.id for row in tasks}
+    around, counters = tx.ask((_AROUND, asked), (_COUNTED, asked))
+    _found(next((row for row in around if row.what == "project"), None), project_id)
+    going = {row.id for row in around if row.what == "task"}
     found = dict.fromkeys(JobStatus, 0)
     for row in counters:
         if row.task_id not in going:
             found[STATUSES[row.status]] += row.number
     if tx.holds_back:
-        hidden = {row.id for row in batches}
+        hidden = {row.id for row in around if row.what == "batch"}
         for (_, submission_id, task_id, status), change in tx.uncounted(project_id):
             if submission_id not in hidden and task_id not in going:
                 found[STATUSES[status]] += change
