@@ -56,6 +56,13 @@ def has_begun(handle: Handle) -> bool:
     return path.exists() and bool(path.read_text())
 
 
+def news_of(jobs: Jobs, handle: Handle) -> bool:
+    """Wait for news, and take them in."""
+    assert isinstance(jobs.engine, Least)
+    assert select.select([jobs.engine.fileno() or -1], [], [], 60)[0]
+    return bool(jobs.engine.poll({"it": handle}))
+
+
 def test_next_one_begins_when_one_ends_though_the_client_does_nothing(jobs: Jobs) -> None:
     gate, first = begin_gate(jobs)
     second, third = begin(jobs, jobs.script("exit 2")), begin(jobs, jobs.script("exit 3"))
@@ -77,6 +84,28 @@ def test_no_more_than_the_width_run_at_once(jobs: Jobs) -> None:
     for gate in gates:
         (gate.directory / "go").touch()
     assert all(jobs.wait(handle).succeeded for handle in handles)
+
+
+def test_client_hears_soon_of_one_whose_turn_has_come_though_nothing_ends(jobs: Jobs) -> None:
+    gate, first = begin_gate(jobs)
+    assert news_of(jobs, first)
+    assert state(jobs, first).state is ExecutionState.RUNNING
+    (gate.directory / "go").touch()
+    assert jobs.wait(first).succeeded
+
+
+def test_one_that_runs_without_its_keeper_runs(jobs: Jobs) -> None:
+    context = jobs.script(GATE)
+    first = begin(jobs, context, width=1)
+    assert isinstance(jobs.engine, Least)
+    jobs.engine.fileno()  # which has it started
+    wait_until((context.directory / "ready").exists)
+    parent = keeper_of(first)
+    parent.kill()
+    wait_until(lambda: parent.status() == psutil.STATUS_ZOMBIE, why="the keeper has ended")
+    assert state(jobs, first).state is ExecutionState.RUNNING
+    (context.directory / "go").touch()
+    assert jobs.wait(first).cause is Cause.LOST
 
 
 def test_nothing_begins_before_the_client_has_written_it_down(jobs: Jobs) -> None:
@@ -101,10 +130,8 @@ def test_one_whose_time_has_come_before_its_turn_never_begins(jobs: Jobs, turns:
     gate, first = begin_gate(jobs)
     context = jobs.script("exit 0")
     late, patient = begin(jobs, context, until=time.monotonic() + 0.2), begin(jobs, jobs.script("exit 0"))
-    assert isinstance(jobs.engine, Least)
-    assert select.select([jobs.engine.fileno() or -1], [], [], 60)[0]
-    jobs.engine.poll({"late": late})
-    assert turns.returned() == (context.key,)
+    jobs.engine.poll({})
+    assert wait_until(lambda: news_of(jobs, late) and turns.returned()) == (context.key,)
     assert turns.returned() == ()
     jobs.engine.forget(late)
     (gate.directory / "go").touch()

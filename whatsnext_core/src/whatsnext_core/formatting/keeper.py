@@ -21,7 +21,8 @@ Requests and answers are lines of JSON:
   on until then. So it is, without being asked, with one that a signal ends.
 - ``{"sync"}`` is answered by the same, after everything else.
 
-The ends of those that take turns do not wake the client one by one, as long as enough others wait for theirs.
+The ends of those that take turns do not wake the client one by one, as long as enough others wait for theirs; their
+starts do, unless they have ended soon after.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ ENOUGH = 8
 """Requests that wait for their turn, of which more are not needed soon."""
 GATHER = 0.01
 """Seconds that ends are kept for before the client is woken, while there are more."""
+TELL_WITHIN = 0.05
+"""Seconds after which the client is woken to hear that one runs whose turn has come."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of ``ru_maxrss``."""
@@ -89,6 +92,9 @@ class Keeper:
         self._outbox = b""
         self._urgent = False
         self._due: float | None = None
+        """When an end is to be told that need not be told at once."""
+        self._tell_by: float | None = None
+        """When a start is to be told."""
         self._connected = True
         self._children: dict[int, dict[str, Any]] = {}
         self._environ: dict[str, str] = {}
@@ -119,12 +125,16 @@ class Keeper:
 
     def _pause(self) -> float | None:
         """Return the seconds after which there is something to do though nothing happens; None for never."""
-        moments = [] if self._due is None or not self._connected else [self._due]
-        moments += [request["until"] for request in self._line]
+        moments = [request["until"] for request in self._line]
+        if self._connected:
+            moments += [moment for moment in (self._due, self._tell_by) if moment is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _is_due(self) -> bool:
-        return self._due is not None and (len(self._line) < ENOUGH or time.monotonic() >= self._due)
+        if self._due is not None and len(self._line) < ENOUGH:
+            return True
+        moments = [moment for moment in (self._due, self._tell_by) if moment is not None]
+        return bool(moments) and time.monotonic() >= min(moments)
 
     def _serve(self) -> None:
         received = b""
@@ -257,8 +267,11 @@ class Keeper:
             finally:
                 os.close(file)
         self._outbox += line
-        if last and child["id"] in self._turns:
-            self._due = self._due or time.monotonic() + GATHER
+        if child["id"] in self._turns:
+            if last:
+                self._due = self._due or time.monotonic() + GATHER
+            else:
+                self._tell_by = self._tell_by or time.monotonic() + TELL_WITHIN
         elif last:
             self._urgent = True
 
@@ -269,7 +282,7 @@ class Keeper:
     def _flush(self) -> None:
         with suppress(OSError):  # full: it goes on later; broken: the next thing to be read is the end
             self._outbox = self._outbox[self._channel.send(self._outbox, socket.MSG_DONTWAIT) :]
-        self._urgent, self._due = bool(self._outbox), None
+        self._urgent, self._due, self._tell_by = bool(self._outbox), None, None
 
 
 def main() -> None:

@@ -283,6 +283,8 @@ class Processes:
                 return None
             root, record = _read(handle)
             if record is None:
+                if root.birth:
+                    followed.root = root
                 return self._lost(followed, root)
         ours = followed.stop is not None and followed.stop.forced
         return describe_end(
