@@ -137,9 +137,13 @@ class Keeper:
         return bool(moments) and time.monotonic() >= min(moments)
 
     def _serve(self) -> None:
-        received = b""
-        with suppress(OSError):
-            received = self._channel.recv(CHUNK)
+        """Obey what has come from the client, and notice if it has gone."""
+        try:
+            received = self._channel.recv(CHUNK, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
         if not received:
             self._connected = False
             return
@@ -161,7 +165,7 @@ class Keeper:
             self._held.add(request["hold"])
         elif "gone" in request:
             self._forget(request["gone"])
-        elif "sync" in request:
+        else:
             self._send(request, urgent=True)
 
     def _forget(self, name: str) -> None:
@@ -178,20 +182,18 @@ class Keeper:
         now = time.monotonic()
         if any(request["until"] <= now for request in self._line):
             self._return(lambda request: request["until"] <= now)
-        while self._line and len(self._turns) < self._width:
-            if self._is_heard():
-                self._start(self._line.popleft())
-            else:
-                self._line.clear()
+        while self._is_turn() and self._is_still_turn():
+            self._start(self._line.popleft())
 
-    def _is_heard(self) -> bool:
-        """Return whether the client is there."""
-        try:
-            return self._connected and bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+    def _is_turn(self) -> bool:
+        return bool(self._line) and len(self._turns) < self._width
+
+    def _is_still_turn(self) -> bool:
+        """Return whether the client is there, and does not want it back."""
+        self._serve()
+        if not self._connected:
+            self._line.clear()
+        return self._is_turn()
 
     def _return(self, which: Callable[[dict[str, Any]], bool]) -> None:
         """Say of some that wait for their turn that they are never started."""
