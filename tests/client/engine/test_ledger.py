@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from whatsnext_client.engine.ledger import IDLERS, MOST_ENDS, Ledger
-from whatsnext_client.engine.records import Held, Stage
+from whatsnext_client.engine.records import NAMED_EVERY, Held, Stage
 from whatsnext_core.model import (
     Allocation,
     Assignment,
@@ -124,6 +124,28 @@ def test_an_attempt_that_waits_for_room_is_held_and_not_running(ledger: Ledger) 
     assert [ref.job_id for ref in request.held] == [1]
     assert request.running == ()
     assert request.free.cpu == 3
+
+
+def test_what_was_named_a_moment_ago_is_named_again_only_by_held_requests(ledger: Ledger) -> None:
+    (one, other) = claim(ledger, assignment(1), assignment(2))
+    assert ledger.compose_prompt().held == ()
+    assert [ref.job_id for ref in ledger.compose_hold().held] == [1, 2]
+    one.lease_until -= 2 * NAMED_EVERY
+    assert [ref.job_id for ref in ledger.compose_prompt().held] == [1]
+    other.stopping = Cause.CANCELLED
+    assert [ref.job_id for ref in ledger.compose_prompt().held] == [1, 2]
+    start(ledger, other)
+    request = ledger.compose_prompt()
+    assert [start.job_id for start in request.running] == [2]
+    other.stopping = None
+    ledger.answered(request, response(), time.monotonic())
+    assert ledger.compose_prompt().running == ()
+
+
+def test_an_attempt_is_named_often_enough_for_a_short_lease(ledger: Ledger) -> None:
+    request = ledger.compose_prompt()
+    (held,) = ledger.answered(request, response(assignment(1), lease=0.8), time.monotonic() - 0.2).fresh
+    assert [ref.job_id for ref in ledger.compose_prompt().held] == [held.job_id]
 
 
 def test_the_server_soon_hears_that_an_attempt_runs(ledger: Ledger) -> None:

@@ -67,7 +67,9 @@ def test_processes_of_a_job_are_known_by_what_they_or_their_forebears_name(
         process = subprocess.Popen(argv, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)
         sleepers.append(process)
         assert process.stdout is not None
-        return int(process.stdout.readline())
+        pid = int(process.stdout.readline())
+        wait_until(lambda: psutil.Process(pid).name() == "sleep", 20, "it has become what it is to be")
+        return pid
 
     sleep = "echo $$; exec sleep 60"
     assert is_own(started(["sh", "-c", sleep], WHATSNEXT_CLIENT_ID="me"), "me") is True

@@ -56,10 +56,11 @@ class SyncRequest:
     """Seconds until the client's machine is taken away, a batch allocation say, less the time that it needs to leave:
     jobs that may take longer are not sent. None if it stays."""
     running: tuple[AttemptStart, ...] = field(default=())
-    """The attempts that run, all of them; those that the server does not know as started are thereby started."""
+    """The attempts that run; those that the server does not know as started are thereby started. See ``held``."""
     held: tuple[AttemptNote, ...] = field(default=())
-    """The attempts that it holds and that do not run yet, all of them: they wait for room here or in the engine's own
-    queue. Their leases are renewed, and what the engine says of them is kept if it is new."""
+    """The attempts that it holds and that do not run yet: they wait for room here or in the engine's own queue. Their
+    leases are renewed, and what the engine says of them is kept if it is new. A request that waits names all, and
+    others need not name those that were named a moment ago: nobody infers anything from one that is not named."""
     released: tuple[AttemptRef, ...] = field(default=())
     """Attempts that it gives back without having started them: their jobs are PENDING again at once, and neither a
     failure nor a loss is counted. One that is no longer its own is passed over."""

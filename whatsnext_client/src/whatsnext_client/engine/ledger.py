@@ -331,6 +331,7 @@ class Ledger:
         gone = {held.key for held in ended}
         staying = [held for held in self.held.values() if held.key not in gone]
         own = [held for held in staying if not held.muted and held.key not in self._adopted]
+        named = own if wait else [held for held in own if held.is_due(time.monotonic(), self.lease)]
         share = self._share_of_short_jobs(staying)
         free = remaining(
             self._total,
@@ -347,8 +348,8 @@ class Ledger:
             wait=wait,
             project_ids=self._project_ids,
             time_left=self._time_left(wait),
-            running=tuple(held.start for held in own if held.running and held.start is not None),
-            held=tuple(held.waiting for held in own if not held.running),
+            running=tuple(held.start for held in named if held.running and held.start is not None),
+            held=tuple(held.waiting for held in named if not held.running),
             released=tuple(self._released.values()),
             adopted=tuple(self._adopted.values()),
             ended=tuple(held.end for held in ended if held.end is not None),
@@ -357,9 +358,8 @@ class Ledger:
 
     def _time_left(self, wait: float) -> float | None:
         """Return how long jobs may take that come at the end of a request's hold."""
-        if self._leave_by is None:
-            return None
-        return min(MAX_SECONDS, max(0.0, self._leave_by - time.monotonic() - wait))
+        leave_by = self._leave_by
+        return None if leave_by is None else min(MAX_SECONDS, max(0.0, leave_by - time.monotonic() - wait))
 
     def _share_of_short_jobs(self, staying: Collection[Held]) -> float:
         """Return the part of the CPUs that no long job has: only there a stock flows off."""

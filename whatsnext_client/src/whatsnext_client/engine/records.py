@@ -22,6 +22,10 @@ from whatsnext_core.model import (
     LogPiece,
 )
 
+NAMED_EVERY: Final = 1.0
+"""Seconds after which an attempt is named anew in a request that is answered at once; while jobs are short there are
+ten of them in a second, and hundreds of attempts."""
+
 
 class Stage(Enum):
     """How far an attempt has come on this worker."""
@@ -261,6 +265,16 @@ class Held:
     def is_live(self) -> bool:
         """Whether it uses what it was given."""
         return self.stage in (Stage.WAITING, Stage.STARTED)
+
+    def is_due(self, now: float, lease: float) -> bool:
+        """Whether the server is to hear of it even in a request that is answered at once: there is news, or it is time.
+
+        One that is being ended always is, so that its order is repeated and not taken for a new one. Held requests name
+        all. ``now`` is by the monotonic clock, ``lease`` how many seconds one lasts.
+        """
+        confirmed = self.lease_until - lease
+        news = (self.running and not self.told) or self.note != self.note_told or self.stopping is not None
+        return news or now - confirmed >= min(NAMED_EVERY, lease / 8)
 
     @property
     def is_early(self) -> bool:
