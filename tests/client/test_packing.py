@@ -62,7 +62,8 @@ def test_pinned_jobs_share_no_cpu(project: Project, make_client: MakeClient, tmp
     project.create_task("one")
     project.create_task("none", required_cpu=0)
     show = "import json, os\nprint(json.dumps([os.environ.get('WHATSNEXT_CPU_IDS'), sorted(os.sched_getaffinity(0))]))"
-    code = f"{MEET.format(folder=str(tmp_path / 'meet'), count=len(usable))}\n{show}"
+    linger = "time.sleep(0.5)  # the server hears meanwhile that it runs, and where"
+    code = f"{MEET.format(folder=str(tmp_path / 'meet'), count=len(usable))}\n{linger}\n{show}"
     (tmp_path / "meet").mkdir()
     pinned = [Job(f"job-{number}", "one", {"code": code}) for number in range(2 * len(usable))]
     free = Job("free", "none", {"code": show})
