@@ -1,7 +1,7 @@
 """Which components must be here, and what happens when one is not.
 
-`WHATSNEXT_REQUIRE=postgresql,slurm,slurmdbd,docker,compiler,tsp` names components that must start: a test that asks for
-one of them fails when it cannot be had. A component that is not named only makes its tests skip.
+`WHATSNEXT_REQUIRE=postgresql,slurm,slurmdbd,docker,podman,compiler,tsp` names components that must start: a test that
+asks for one of them fails when it cannot be had. A component that is not named only makes its tests skip.
 """
 
 import os

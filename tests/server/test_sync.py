@@ -1,5 +1,7 @@
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -143,12 +145,19 @@ def rests(api: Api, client_id: str) -> bool:
     return any(seat.rests for seat in seats if seat.client_id == client_id)
 
 
-def test_idle_client_claims_a_job_in_the_transaction_of_its_submission(api: Api) -> None:
-    project_id, task_id = api.queue()
+@contextmanager
+def idling(api: Api, project_id: int) -> Iterator[Future[Any]]:
+    """A client that waits for a job of the project, and what its request is answered."""
     client_id = api.worker()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.sync, client_id, want=1, wait=LONG, project_ids=[project_id])
         wait_until(lambda: rests(api, client_id))
+        yield waiting
+
+
+def test_idle_client_claims_a_job_in_the_transaction_of_its_submission(api: Api) -> None:
+    project_id, task_id = api.queue()
+    with idling(api, project_id) as waiting:
         job_id = api.job(project_id, task_id)
         assert claimed(waiting.result()) == [(job_id, 1)]
     (attempt,) = api.call("GET", f"/jobs/{job_id}/attempts")
@@ -157,32 +166,11 @@ def test_idle_client_claims_a_job_in_the_transaction_of_its_submission(api: Api)
 
 def test_refused_submission_leaves_a_held_request_as_it_is(api: Api) -> None:
     project_id, task_id = api.queue()
-    client_id = api.worker()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(api.sync, client_id, want=1, wait=LONG, project_ids=[project_id])
-        wait_until(lambda: rests(api, client_id))
+    with idling(api, project_id) as waiting:
         api.call("POST", "/jobs/", {"name": "job", "project_id": project_id, "task_id": 999_999_999}, 404)
-        wait_until(lambda: rests(api, client_id))
         assert not waiting.done()
         job_id = api.job(project_id, task_id)
         assert claimed(waiting.result()) == [(job_id, 1)]
-
-
-def test_job_that_the_first_idle_client_cannot_use_goes_to_the_next_one(api: Api) -> None:
-    project_id = api.project()
-    wide = api.task(project_id, "wide", required_cpu=4)
-    narrow, roomy = api.worker(), api.worker()
-    with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(api.sync, narrow, want=1, cpu=1, wait=LONG, project_ids=[project_id])
-        wait_until(lambda: rests(api, narrow))
-        with Api(api.url) as own:
-            other = pool.submit(own.sync, roomy, want=1, cpu=4, wait=LONG, project_ids=[project_id])
-            wait_until(lambda: rests(api, roomy))
-            job_id = api.job(project_id, wide)
-            assert claimed(other.result()) == [(job_id, 1)]
-        assert not one.done()
-        api.call("PUT", f"/clients/{narrow}", {"draining": True})
-        assert claimed(one.result()) == []
 
 
 def test_held_request_is_answered_when_a_job_comes(api: Api) -> None:

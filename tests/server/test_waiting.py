@@ -1,8 +1,14 @@
 import asyncio
+from datetime import datetime
 
 import pytest
 
-from whatsnext_core.sync import Order, OrderKind
+from whatsnext_core.memory import MemoryStorage
+from whatsnext_core.model import Allocation, Assignment, Job, JobStatus, Requirement, Task
+from whatsnext_core.storage import Writer
+from whatsnext_core.sync import Order, OrderKind, SyncResponse
+from whatsnext_server.config import ServerSettings
+from whatsnext_server.services import Services
 from whatsnext_server.sync.given import GivenOrders
 from whatsnext_server.sync.waiting import PROBES, Seat, WaitingRoom, Wake
 
@@ -61,6 +67,45 @@ async def test_few_look_at_the_same_time_and_in_the_end_all_did() -> None:
         for seat in now:
             room.found(seat, 0)
     assert looked == found
+
+
+def assignment(now: datetime) -> Assignment:
+    task = Task(id=1, project_id=1, name="t", created_at=now, updated_at=now, requirement=Requirement())
+    job = Job(
+        id=1, name="j", project_id=1, task_id=1, task_name="t", parameters={}, priority=0, status=JobStatus.QUEUED,
+        depends={}, created_at=now, updated_at=now,
+    )  # fmt: skip
+    return Assignment(job=job, task=task, fence=1, allocation=Allocation(cpu=1))
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+async def test_submission_is_news_for_others_unless_the_first_idle_client_took_the_job(taken: int) -> None:
+    services = Services(ServerSettings(), MemoryStorage())
+    looks: list[str] = []
+
+    def look(_: Writer, now: datetime) -> SyncResponse:
+        looks.append("first")
+        found = (assignment(now),) * taken
+        return SyncResponse(now=now, lease=90, interval=20, num_pending=0, assignments=found)
+
+    first, second = Seat("c1", "s1", wants=True, look=look), Seat("c2", "s2", wants=True)
+    for seat in (first, second):
+        services.room.enter(seat)
+    waiting = [asyncio.create_task(seat.wait(20)) for seat in (first, second)]
+    await asyncio.sleep(0)
+    services.writer.start()
+    try:
+        assert await services.submit(1, lambda *_: "submitted") == "submitted"
+    finally:
+        await asyncio.to_thread(services.writer.close)
+    await asyncio.sleep(0)
+    assert looks == ["first"]
+    assert await waiting[0] is Wake.LOOK
+    assert (second.probing == 1) is not bool(taken), "who has no use for a job passes it on, and nobody else does"
+    services.room.found(second, 0)
+    assert first.probing == "", "it has looked already"
+    second.wake(Wake.END)
+    await waiting[1]
 
 
 async def test_news_concerns_the_project_only() -> None:
