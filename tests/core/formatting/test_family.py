@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -73,6 +74,28 @@ def test_marked_process_belongs_wherever_it_is(start: Start) -> None:
     wait_until(lambda: psutil.Process(marked.pid).environ().get(MARK))
     wait_until(lambda: psutil.Process(other.pid).environ().get(MARK))
     assert numbers(Snapshot().family(gone)) == {marked.pid}
+
+
+def test_process_that_got_the_number_of_an_earlier_one_belongs(start: Start) -> None:
+    number = Path("/proc/sys/kernel/ns_last_pid")
+    if not (os.access(number, os.W_OK) and os.geteuid() == 0):
+        pytest.skip("Only root, and only on Linux, can choose the number of a process.")
+    earlier = start("sleep", "60")
+    assert earlier.pid in numbers(Snapshot().family(root_of(earlier)))
+    earlier.kill()
+    earlier.wait()
+
+    def again() -> subprocess.Popen[bytes] | None:
+        number.write_text(str(earlier.pid - 1), encoding="ascii")
+        process = start("sleep", "60", mark="later")
+        return process if process.pid == earlier.pid else None
+
+    later = wait_until(again)
+    assert later
+    wait_until(lambda: psutil.Process(later.pid).environ().get(MARK))
+    snapshot = Snapshot()
+    assert psutil.Process(later.pid) in snapshot
+    assert numbers(snapshot.family(Root(pid=0, birth="", mark="later"))) == {later.pid}
 
 
 def test_this_process_never_belongs() -> None:

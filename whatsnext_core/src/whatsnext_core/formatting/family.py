@@ -62,12 +62,17 @@ class Snapshot:
         self._processes: dict[int, psutil.Process] = {}
         self._children: dict[int, list[int]] = {}
         self._marks: dict[str, list[int]] = {}
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                self._processes[process.pid] = process
+        for pid in psutil.pids():
+            if pid != os.getpid():
+                with suppress(psutil.Error):
+                    # psutil.process_iter() would leave out, twice, a process that got the number of one it had seen.
+                    self._add(psutil.Process(pid))
+
+    def _add(self, process: psutil.Process) -> None:
+        with process.oneshot():
+            if process.status() != psutil.STATUS_ZOMBIE:
                 self._children.setdefault(process.ppid(), []).append(process.pid)
+                self._processes[process.pid] = process
                 self._marks.setdefault(process.environ().get(MARK, ""), []).append(process.pid)
 
     def __contains__(self, process: psutil.Process) -> bool:
