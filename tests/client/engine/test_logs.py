@@ -1,6 +1,8 @@
 """Output on its way to the server: in order, complete, and with a marker where too much was left out."""
 
+import io
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,39 @@ def test_what_was_sent_while_it_ran_is_not_sent_again_with_the_end(project: Proj
     uploader.close()
     (piece,) = held.output
     assert (piece.offset, piece.data) == (6, b"end")
+
+
+def test_what_is_on_its_way_when_a_job_ends_arrives_once(
+    project: Project, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = attempt(job, tmp_path)
+    held.logs["stdout"].write_bytes(b"once\n")
+    sending, ending = threading.Event(), threading.Event()
+
+    class File(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size) or b""
+            if threading.current_thread() is threading.main_thread():
+                ending.set()
+                wait_until(lambda: job.logs() == "once\n")
+                time.sleep(0.2)  # the answer to what was sent is taken in
+            else:
+                sending.set()
+                ending.wait()
+            return data
+
+    def open_it(path: Path, mode: str) -> File:
+        return File(path, mode)
+
+    monkeypatch.setattr(Path, "open", open_it)
+    uploader = Ears().uploader(project)
+    uploader.start()
+    uploader.follow(held, fresh=True)
+    assert sending.wait(30)
+    assert uploader.finish(held) is True
+    uploader.close()
+    (piece,) = held.output
+    assert (piece.offset, piece.data) == (0, b"once\n")
 
 
 def test_more_than_a_little_is_sent_by_itself(project: Project, job: Job, tmp_path: Path) -> None:

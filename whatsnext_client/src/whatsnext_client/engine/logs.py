@@ -66,19 +66,17 @@ class _Stream:
         """Whether the server has all that there is, or takes no more."""
         return self.done or self.behind() <= 0
 
-    def read(self, skip: int = 0) -> bytes:
-        """Return the next bytes that the server lacks, after so many more; none while it is unknown what it has."""
-        if self.offset is None:
-            return b""
+    def read(self, offset: int, size: int = CHUNK) -> bytes:
+        """Return the bytes from an offset on, at most so many."""
         with self.path.open("rb") as file:
-            file.seek(self.offset + skip)
-            return file.read(CHUNK)
+            file.seek(offset)
+            return file.read(size)
 
     def piece(self) -> LogPiece:
-        """Return the same for a message."""
+        """Return the next bytes that the server lacks, for a message; some may be on their way already."""
         job_id, fence = self.held.job_id, self.held.fence
-        data = self.read()[:MAX_PIECE]
-        return LogPiece(job_id=job_id, fence=fence, stream=self.name, offset=self.offset or 0, data=data)
+        offset = self.offset or 0  # once: it grows when the answer to what is being sent comes
+        return LogPiece(job_id=job_id, fence=fence, stream=self.name, offset=offset, data=self.read(offset, MAX_PIECE))
 
     def behind(self) -> int:
         """Return the bytes that the server lacks; at least 1 if that is unknown."""
@@ -209,8 +207,8 @@ class LogUploader:
                 return
             skip = behind - self._backlog // 8 if stream.offset is not None and behind > self._backlog else 0
             try:
-                data = stream.read(skip)
                 offset = (stream.offset or 0) + skip
+                data = b"" if stream.offset is None else stream.read(offset)
                 size = self._rest.append_log(
                     held.job_id, stream.name, data, fence=held.fence, offset=offset, skipped=skip, retry_for=0
                 )
