@@ -1,7 +1,11 @@
 """Opening a database: what is refused, with which words, and what is brought up to date."""
 
 import os
+import re
+import socketserver
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +17,18 @@ import pytest
 from psycopg import sql
 from psycopg.pq import PGconn, Ping
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
 
-from tests.components import PostgreSQLServer
+from tests.components import PostgreSQLServer, available
 from tests.components.postgresql import running_postgresql
 from tests.support import free_port, wait_until
-from whatsnext_core.errors import StorageError
+from whatsnext_core.errors import StorageError, UnreachableStorageError
 from whatsnext_core.model import JobSpec, TaskSpec
 from whatsnext_core.storage import JobQuery
 from whatsnext_storage_sql.config import SQLConfig
+from whatsnext_storage_sql.connection.reaching import may_come
 from whatsnext_storage_sql.connection.schema import HEAD
+from whatsnext_storage_sql.database import get_engine
 from whatsnext_storage_sql.storage import SQLStorage, open_storage, upgrade_storage
 
 Open = Callable[[str], SQLStorage]
@@ -222,41 +229,116 @@ def test_postgresql_database_of_another_encoding_is_refused(postgresql: PostgreS
         upgrade_storage(postgresql.url("ascii"))
 
 
+# -- what may come by itself -------------------------------------------------------------------------------------------
+
+
+def raised(url: str) -> StorageError:
+    """What opening a database raises; the command for its tables raises the same."""
+    with pytest.raises(StorageError) as opening:
+        open_storage(url)
+    with pytest.raises(StorageError) as upgrading:
+        upgrade_storage(url)
+    assert type(opening.value) is type(upgrading.value)
+    return opening.value
+
+
 @pytest.mark.postgresql
-def test_unreachable_server_says_so_without_the_password() -> None:
-    with pytest.raises(StorageError, match=r"postgresql://me:\*\*\*@127\.0\.0\.1:1/q failed: .*refused") as caught:
-        open_storage("postgresql://me:secret@127.0.0.1:1/q")
-    assert "secret" not in str(caught.value)
+def test_server_that_is_not_there_may_come_and_the_password_stays_secret() -> None:
+    error = raised(f"postgresql://me:secret@127.0.0.1:{free_port()}/q")
+    assert isinstance(error, UnreachableStorageError)
+    assert re.search(r"postgresql://me:\*\*\*@127\.0\.0\.1:\d+/q failed: .*refused", str(error))
+    assert "secret" not in str(error)
 
 
-@contextmanager
-def recovering() -> Iterator[tuple[PostgreSQLServer, str]]:
-    """A PostgreSQL that admits nobody yet, and the address of a database in it with the tables."""
-    with running_postgresql() as server:
+@pytest.mark.postgresql
+def test_host_without_an_address_may_come() -> None:
+    assert isinstance(raised("postgresql://me@database.invalid/q"), UnreachableStorageError)
+
+
+@pytest.mark.postgresql
+def test_server_that_recovers_may_come() -> None:
+    with available(running_postgresql()) as server:
         url = server.url(server.create_database())
         upgrade_storage(url)
         server.stop()
         server.start_recovering()
         wait_until(lambda: PGconn.ping(url.encode()) == Ping.REJECT, timeout=30, why="it recovers")
-        yield server, url
-
-
-def test_postgresql_that_recovers_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    with recovering() as (server, url), ThreadPoolExecutor(1) as threads:
-        opening = threads.submit(open_storage, url)
-        wait_until(lambda: "admits nobody yet" in caplog.text, timeout=20, why="the storage waits")
-        assert not opening.done()
+        error = raised(url)
+        assert isinstance(error, UnreachableStorageError)
+        assert re.search("starting up|not accepting connections", str(error))
         server.recovered()
-        opening.result(timeout=20).close()
+        wait_until(lambda: PGconn.ping(url.encode()) == Ping.OK, timeout=30, why="it has recovered")
+        open_storage(url).close()
+        engine = get_engine(url)
+        assert isinstance(error.__cause__, DBAPIError)
+        assert may_come(engine, engine.url, error.__cause__), "it came between the error and the question"
+        engine.dispose()
 
 
-def test_postgresql_that_does_not_recover_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    with recovering() as (_, url), pytest.raises(StorageError, match="not accepting connections"):
-        open_storage(url, SQLConfig(recovery_timeout=0.5))
-    assert "waiting up to 0.5 s" in caplog.text
+class Answering(socketserver.BaseRequestHandler):
+    """Whoever listens on a port and is no PostgreSQL."""
+
+    def handle(self) -> None:
+        """Read the beginning of a request, answer as the server says, and hang up."""
+        assert isinstance(self.server, Imposter)
+        if self.server.words:
+            self.request.recv(8)
+            self.request.sendall(self.server.words)
 
 
-def test_postgresql_that_is_not_there_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(StorageError, match="refused"):
-        open_storage(f"postgresql://postgres@127.0.0.1:{free_port()}/queue")
-    assert "waiting" not in caplog.text
+class Imposter(socketserver.ThreadingTCPServer):
+    """A program that listens on a free port, and what it answers."""
+
+    def __init__(self, words: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.words = words
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("answer", "query", "may_come"),
+    [
+        (b"", "", True),  # a proxy that has nobody behind it yet
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "", False),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "?sslmode=disable", False),
+        (b"N", "?sslmode=require", False),
+    ],
+)
+def test_who_answers_otherwise_does_not_become_a_postgresql(answer: bytes, query: str, may_come: bool) -> None:
+    with Imposter(answer) as imposter, ThreadPoolExecutor(1) as threads:
+        serving = threads.submit(imposter.serve_forever, 0.05)
+        # A process of its own: libpq lets no other thread of this one run while it looks.
+        url = f"postgresql://me@127.0.0.1:{imposter.server_address[1]}/q{query}"
+        program = [sys.executable, "-c", OPEN, url]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+        imposter.shutdown()
+        serving.result()
+    assert done.stdout.strip() == ("UnreachableStorageError" if may_come else "StorageError"), done.stderr
+
+
+OPEN = """
+import sys
+from whatsnext_storage_sql.storage import open_storage
+try:
+    open_storage(sys.argv[1])
+except Exception as error:
+    print(type(error).__name__)
+    print(error, file=sys.stderr)
+"""
+
+
+def test_database_that_does_not_know_us_does_not_come(postgresql: PostgreSQLServer) -> None:
+    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE locked LOGIN PASSWORD 'secret'")
+        rules = Path(str(connection.execute("SHOW hba_file").fetchone()[0]))  # type: ignore[index]
+        rules.write_text(f"host all locked 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        connection.execute("SELECT pg_reload_conf()")
+    of = postgresql.url().replace
+    for url, words in {
+        postgresql.url("nix"): 'database "nix" does not exist',
+        of("postgres@", "nobody-here@"): 'role "nobody-here" does not exist',
+        of("postgres@", "locked:wrong@"): "password authentication failed",
+    }.items():
+        error = raised(url)
+        assert type(error) is StorageError
+        assert words in str(error)

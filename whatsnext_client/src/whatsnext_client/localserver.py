@@ -23,8 +23,8 @@ if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
 """Runs a program that Linux asks to end (SIGTERM) when its parent has died, however that came."""
-START_PATIENCE: Final = 60.0
-"""Seconds that a server may take to open its database and listen."""
+START_PATIENCE: Final = 120.0
+"""Seconds that a server may take to open its database, for which it waits a while itself, and listen."""
 STOP_PATIENCE: Final = 30.0
 """Seconds that it may take to answer what is waiting and end."""
 

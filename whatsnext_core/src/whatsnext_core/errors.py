@@ -72,6 +72,10 @@ class StorageError(WhatsNextError):
     """The database cannot be opened, read or written."""
 
 
+class UnreachableStorageError(StorageError):
+    """The database cannot be reached, or admits nobody yet; opening it again later may succeed."""
+
+
 class TransientStorageError(StorageError):
     """A transaction met another one and was undone as a whole; running all of it again is safe and may succeed."""
 

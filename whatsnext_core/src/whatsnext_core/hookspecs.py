@@ -37,7 +37,10 @@ class StorageBackend:
     schemes: tuple[str, ...]
     """URL schemes that it opens ("sqlite")."""
     open: Callable[[str, Any], Storage]
-    """Opens a URL with the structured configuration; creates or upgrades the schema only if that says so."""
+    """Opens a URL with the structured configuration; creates or upgrades the schema only if that says so.
+
+    Raises UnreachableStorageError for a database that may come by itself: a server that starts waits and tries again.
+    """
     config: type | None = None
     """The attrs class of its ``[plugins.<name>]`` section; None if it has no settings."""
     upgrade: Callable[[str, Any], str] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -49,7 +51,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as stack:
             try:
-                opened = storage or stack.enter_context(opened_storage(settings, config))
+                opened = storage or await _opened(stack, settings, config)
             except WhatsNextError as error:
                 cast("Application", app).refusal = error
                 raise
@@ -75,6 +77,13 @@ def create_app(
         app.include_router(extension)
     errors.install(app)
     return app
+
+
+async def _opened(stack: ExitStack, settings: ServerSettings, config: str | Path | None) -> Storage:
+    """Return the database of the settings, which ``stack`` closes; a signal ends the wait for one that is not there."""
+    ending = threading.Event()
+    with early_notice(ending.set):
+        return await asyncio.to_thread(stack.enter_context, opened_storage(settings, config, ending))
 
 
 def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middleware]:

@@ -86,6 +86,8 @@ class ServerSettings:
     """TCP port to listen on; 0 takes a free one."""
     database: str = field(factory=default_database, repr=False)
     """URL of the database, ``sqlite:///q.db`` or ``postgresql://user:password@host/name``."""
+    database_wait_seconds: float = field(default=60.0, validator=_between(0, 86_400))
+    """Seconds that the start waits for a database that cannot be reached, starts or recovers; 0 waits for none."""
     api_keys: tuple[SecretStr, ...] = field(default=(), converter=_as_keys, validator=_check_keys)
     """Keys of which clients send one as ``X-API-Key``; without any the server is open to whoever reaches it."""
     cors_origins: tuple[str, ...] = field(default=())

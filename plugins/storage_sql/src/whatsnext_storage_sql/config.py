@@ -17,5 +17,3 @@ class SQLConfig:
     """Seconds to wait for another process that writes to the same SQLite file."""
     check_after: float = field(default=1.0, validator=[validators.ge(0.0), validators.le(3600.0)])
     """Seconds after which an unused connection to PostgreSQL is checked before it is used, and replaced if it broke."""
-    recovery_timeout: float = field(default=60.0, validator=[validators.ge(0.0), validators.le(86_400.0)])
-    """Seconds that opening waits for a PostgreSQL that starts or recovers from a crash."""

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import URL, Connection, Engine, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from whatsnext_core.errors import StorageError, TransientStorageError, UncertainStorageError
+from whatsnext_core.errors import StorageError, TransientStorageError, UncertainStorageError, UnreachableStorageError
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.connection.clock import SharedClock
 from whatsnext_storage_sql.connection.engines import Engines, open_engines
-from whatsnext_storage_sql.connection.errors import translated
-from whatsnext_storage_sql.connection.recovery import await_recovery
+from whatsnext_storage_sql.connection.errors import translate, translated
+from whatsnext_storage_sql.connection.reaching import may_come
 from whatsnext_storage_sql.connection.schema import prepare, upgrade
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.models.types import from_micros
@@ -28,11 +28,17 @@ _ANY_PROJECT = text("SELECT id FROM project LIMIT 1")
 
 
 def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
-    """Return the storage at a database URL; StorageError if it cannot be opened or its schema is another one."""
+    """Return the storage at a database URL.
+
+    Raises:
+        UnreachableStorageError: it cannot be reached, or admits nobody yet; it may help to wait and try again.
+        StorageError: it cannot be opened for another reason, or its schema is another one.
+    """
     config = config or SQLConfig()
-    engines = _engines(url, config)
+    parts = parse_url(url)
+    engines = open_engines(parts, config)
     try:
-        with translated(engines.place):
+        with _reaching(parts, engines):
             prepare(engines, upgrade=config.upgrade)
     except BaseException:
         engines.close()
@@ -41,21 +47,26 @@ def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
 
 
 def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
-    """Bring the schema at a database URL up to date and return what was done, in a line."""
-    engines = _engines(url, config or SQLConfig())
+    """Bring the schema at a database URL up to date and return what was done, in a line; raises as `open_storage`."""
+    parts = parse_url(url)
+    engines = open_engines(parts, config or SQLConfig())
     try:
-        with translated(engines.place):
+        with _reaching(parts, engines):
             return upgrade(engines)
     finally:
         engines.close()
 
 
-def _engines(url: str, config: SQLConfig) -> Engines:
-    """Return the engines for a database that admits connections, as far as waiting helps."""
-    parts = parse_url(url)
-    engines = open_engines(parts, config)
-    await_recovery(parts, engines.place, config.recovery_timeout)
-    return engines
+@contextmanager
+def _reaching(url: URL, engines: Engines) -> Iterator[None]:
+    """Turn what the driver raises inside the block into errors that say whether it helps to wait."""
+    with translated(engines.place):
+        try:
+            yield
+        except DBAPIError as error:
+            if may_come(engines.read, url, error):
+                raise UnreachableStorageError(str(translate(error, engines.place))) from error
+            raise
 
 
 def parse_url(url: str) -> URL:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from whatsnext_core.errors import StorageError
+from whatsnext_core.errors import StorageError, UnreachableStorageError
 from whatsnext_core.hookspecs import StorageBackend
 from whatsnext_core.plugins import load_plugins
 from whatsnext_core.settings import load_plugin_config
 from whatsnext_core.storage import Storage
 from whatsnext_server.config import ServerSettings
+
+PAUSE: Final = 0.5
+"""Seconds between two tries to reach a database."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +32,12 @@ def select_backend(settings: ServerSettings, config: str | Path | None = None) -
 
 
 @contextmanager
-def opened_storage(settings: ServerSettings, config: str | Path | None = None) -> Iterator[Storage]:
+def opened_storage(
+    settings: ServerSettings, config: str | Path | None = None, ending: threading.Event | None = None
+) -> Iterator[Storage]:
     """Return a block with the opened database of the settings.
+
+    One that cannot be reached is waited for, as long as the settings say and ``ending`` is not set.
 
     Raises:
         PluginError: no plugin opens such databases.
@@ -37,13 +46,29 @@ def opened_storage(settings: ServerSettings, config: str | Path | None = None) -
     backend, options = select_backend(settings, config)
     file = sqlite_file(settings.database)
     with nullcontext() if file is None else sole_server(file):
-        if settings.upgrade and backend.upgrade is not None:
-            _log.info("%s", backend.upgrade(settings.database, options))
-        storage = backend.open(settings.database, options)
+        storage = _opened(settings, backend, options, ending or threading.Event())
         try:
             yield storage
         finally:
             storage.close()
+
+
+def _opened(settings: ServerSettings, backend: StorageBackend, options: Any, ending: threading.Event) -> Storage:
+    """Return the storage, opened as soon as it can be reached; the last error if that does not come."""
+    deadline: float | None = None
+    while True:
+        try:
+            if settings.upgrade and backend.upgrade is not None:
+                _log.info("%s", backend.upgrade(settings.database, options))
+            return backend.open(settings.database, options)
+        except UnreachableStorageError as error:
+            now = time.monotonic()
+            if deadline is None:
+                deadline = now + settings.database_wait_seconds
+                if now < deadline:
+                    _log.warning("%s Waiting up to %g s for it.", error, settings.database_wait_seconds)
+            if now >= deadline or ending.wait(min(PAUSE, deadline - now)):
+                raise
 
 
 def sqlite_file(url: str) -> Path | None:
