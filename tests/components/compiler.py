@@ -18,8 +18,9 @@ class Compiler:
         self._program = program
 
     def make_library(self, source: Path, library: Path) -> None:
-        """Compiles one file; a warning is an error."""
-        argv = [self._program, "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(library), str(source)]
+        """Compiles one file; a warning is an error. A process that has loaded it finds it again by its bare name."""
+        named = f"-Wl,-soname,{library.name}"
+        argv = [self._program, "-Wall", "-Werror", "-shared", "-fPIC", named, "-o", str(library), str(source)]
         subprocess.run(argv, check=True, timeout=60)
 
 

@@ -25,6 +25,16 @@ class Plugin:
     best: Node | None = None
 
 
+@frozen(kw_only=True)
+class Derived:
+    word: str = "a"
+    length: int = field(init=False)
+
+    @length.default
+    def _measure(self) -> int:
+        return len(self.word)
+
+
 def unlucky(value: int) -> int:
     if value == 13:
         raise InvalidError(f"{value} brings bad luck; take another number")
@@ -73,13 +83,21 @@ def test_a_setting_without_a_value_is_named(place: Place) -> None:
         ("number = 13", r"toml: \[server\] number: 13 brings bad luck; take another number$"),
         ("word = 'b'", r"^\[server\] \(.*toml, options\): The word is 'b'\.$"),
         ("word = 'c'", r"^\[server\] \(.*toml, options\): RuntimeError$"),
-        ("number = 12", r"^\[server\]: .*number.*brings bad luck"),
+        ("number = 12", r"^\[server\] \(.*toml, options\): 13 brings bad luck"),
     ],
 )
 def test_what_a_class_refuses_is_told_in_its_words(place: Place, text: str, sentence: str) -> None:
     place.write(FILE, f"[server]\n{text}\n")
     with pytest.raises(ConfigurationError, match=sentence):
         place.load(Picky, overrides={"colour": "red"})
+
+
+def test_what_a_class_makes_itself_is_no_setting(place: Place) -> None:
+    place.write(FILE, "[server]\nword = 'abc'\n")
+    assert place.load(Derived).length == 3
+    place.write(FILE, "[server]\nlength = 1\n")
+    with pytest.raises(ConfigurationError, match=r"unknown key 'length'\. Known keys: word\."):
+        place.load(Derived)
 
 
 def test_a_plugin_has_its_own_section_of_its_own_class(place: Place) -> None:

@@ -6,8 +6,8 @@ import logging
 import os
 
 from whatsnext_core.probing import Measurement
+from whatsnext_probe_nvidia import driver
 from whatsnext_probe_nvidia.cards import measurement
-from whatsnext_probe_nvidia.nvml import read_cards
 from whatsnext_probe_nvidia.options import NvidiaOptions
 
 _log = logging.getLogger(__name__)
@@ -37,6 +37,10 @@ class NvidiaProbe:
         Raises:
             NvmlError: the driver answers with an error.
         """
+        if not driver.is_installed():
+            return Measurement()
+        from whatsnext_probe_nvidia.nvml import read_cards
+
         cards = read_cards(self._complain)
         if cards is None:
             return Measurement()

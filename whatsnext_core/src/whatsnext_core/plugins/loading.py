@@ -39,10 +39,11 @@ def installed(group: str) -> list[tuple[EntryPoint, PluginState]]:
     found = []
     for entry_point in entry_points(group=group):
         distribution = cast("Distribution", entry_point.dist)  # only an entry point made by hand has none
+        metadata = distribution.metadata  # a file that is read each time
         state = PluginState(
             name=entry_point.name,
-            distribution=distribution.name or UNKNOWN,
-            version=distribution.version or UNKNOWN,
+            distribution=metadata["Name"] or UNKNOWN,
+            version=metadata["Version"] or UNKNOWN,
             group=group,
         )
         found.append((entry_point, state))

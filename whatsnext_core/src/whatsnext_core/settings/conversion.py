@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -20,8 +21,9 @@ TRUE: Final = frozenset({"1", "on", "true", "yes"})
 FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 
-def make_settings_converter(folder: Path | None) -> cattrs.Converter:
-    """Return a converter for settings: relative paths are below ``folder``, a field's own converter has precedence."""
+@functools.lru_cache(maxsize=8)
+def settings_converter(folder: Path | None) -> cattrs.Converter:
+    """Return what reads settings: relative paths are below ``folder``, a field's own converter has precedence."""
     converter = make_converter()
     converter.register_structure_hook(Path, lambda value, _: _read_path(value, folder))
     converter.register_structure_hook(SecretStr, lambda value, _: SecretStr(converter.structure(value, str)))
@@ -36,8 +38,8 @@ def make_settings_converter(folder: Path | None) -> cattrs.Converter:
     return converter
 
 
-def convert(value: Any, option: OptionInfo, label: str, converter: cattrs.Converter) -> Any:
-    """Return ``value`` as ``option`` asks for it.
+def convert(value: Any, option: OptionInfo, label: str, folder: Path | None) -> Any:
+    """Return ``value`` as ``option`` asks for it; relative paths are below ``folder``.
 
     Raises:
         ConfigurationError: it is something else; ``label`` begins the message, and a secret value is not shown.
@@ -46,7 +48,7 @@ def convert(value: Any, option: OptionInfo, label: str, converter: cattrs.Conver
         if option.converter is not None:
             return option.converter(value)
         _check_shape(value, option.cls, label)
-        return from_json(value, option.cls, what=label, converter=converter)
+        return from_json(value, option.cls, what=label, converter=settings_converter(folder))
     except InvalidError as error:
         if is_secret(option):
             raise ConfigurationError(_hidden(option, label)) from None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
-import typed_settings
-from typed_settings.cls_utils import deep_options
-from typed_settings.exceptions import InvalidSettingsError
+from typed_settings.dict_utils import flat2nested, merge_settings
 
 from whatsnext_core.errors import ConfigurationError
 from whatsnext_core.settings.files import find_config_files, find_dotenv, read_dotenv, read_toml
+from whatsnext_core.settings.options import deep_options, nested_settings
 from whatsnext_core.settings.sources import FileSource, OverrideSource, VariableSource, unknown_key
 
 T = TypeVar("T")
@@ -85,7 +84,7 @@ def load_plugin_config(
     if cls is not None:
         return _build(cls, f"plugins.{name}", sources)
     for source in sources:
-        source(object, ())
+        source.read(())
     return None
 
 
@@ -104,47 +103,25 @@ def _file_sources(files: Iterable[Path], section: str) -> Iterable[FileSource]:
 
 
 def _build(cls: type[T], section: str, sources: Sequence[Source]) -> T:
-    assembler = _Assembler()
-    try:
-        return typed_settings.load_settings(cls, sources, converter=assembler)
-    except InvalidSettingsError as errors:
-        raise ConfigurationError(_explain(cls, section, sources, assembler.refusal or errors)) from assembler.refusal
-
-
-def _explain(cls: type, section: str, sources: Sequence[Source], error: Exception) -> str:
-    """The sentence that says what is missing, or why the class refused what there is."""
     options = deep_options(cls)
-    found = {path for source in sources for path in source.found}
+    found = merge_settings(options, [source.read(options) for source in sources])
     missing = sorted(option.path for option in options if option.has_no_default and option.path not in found)
     if missing:
-        return f"[{section}] lacks the settings {', '.join(missing)}; add them to a config file."
-    if isinstance(error, InvalidSettingsError):
-        return f"[{section}]: {'; '.join(str(each) for each in error.exceptions)}"
-    used = ", ".join(source.label for source in sources if source.found) or "defaults"
-    return f"[{section}] ({used}): {error.args[0] if error.args else type(error).__name__}"
+        raise ConfigurationError(f"[{section}] lacks the settings {', '.join(missing)}; add them to a config file.")
+    try:
+        settings: T = _assemble(cls, flat2nested(found))
+    except Exception as error:
+        used = ", ".join(source.label for source in sources if source.found) or "defaults"
+        why = error.args[0] if error.args else type(error).__name__
+        raise ConfigurationError(f"[{section}] ({used}): {why}") from error
+    return settings
 
 
-class _Assembler:
-    """Makes the settings class from values that their sources have converted already.
-
-    It has the shape that typed-settings asks of a converter, and remembers why a class refused its values.
-    """
-
-    def __init__(self) -> None:
-        self.refusal: Exception | None = None
-
-    def structure(self, obj: Any, cl: type[T]) -> T:
-        """Return ``obj`` itself, or the settings class that it is a dictionary for."""
-        if not isinstance(obj, dict) or not attrs.has(cl):
-            return cast("T", obj)
-        kinds: dict[str, type[Any]] = {field.alias: field.type for field in attrs.fields(cl)}
-        values = {name: self.structure(value, kinds[name]) for name, value in obj.items()}
-        try:
-            return cast("T", cl(**values))
-        except Exception as error:
-            self.refusal = error
-            raise
-
-    def get_structure_hook(self, cl: type[T]) -> Callable[[Any, type[T]], T]:
-        """Return what converts to ``cl``."""
-        return lambda obj, _: self.structure(obj, cl)
+def _assemble(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    """Make a settings class, and those inside it, from values that their sources have converted already."""
+    given = dict(values)
+    for field in attrs.fields(cls):
+        nested = nested_settings(field)
+        if nested is not None and field.init:
+            given[field.alias] = _assemble(nested, given.get(field.alias, {}))
+    return cls(**given)

@@ -1,4 +1,4 @@
-"""Where settings come from, each as a loader for typed-settings that checks and converts what it finds."""
+"""Where settings come from; each source checks and converts what it finds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typed_settings.dict_utils import set_path
 from typed_settings.types import LoadedSettings, LoaderMeta, OptionInfo, OptionList
 
 from whatsnext_core.errors import ConfigurationError
-from whatsnext_core.settings.conversion import convert, make_settings_converter, parse_text
+from whatsnext_core.settings.conversion import convert, parse_text
 from whatsnext_core.settings.files import PREFIX
 
 
@@ -23,9 +23,9 @@ class FileSource:
         self.found: list[str] = []
         self._section = section
         self._table = table
-        self._converter = make_settings_converter(path.absolute().parent)
+        self._folder = path.absolute().parent
 
-    def __call__(self, settings_cls: type, options: OptionList) -> LoadedSettings:  # noqa: ARG002  # the loaders' shape
+    def read(self, options: OptionList) -> LoadedSettings:
         """Return the settings of the section; ConfigurationError for an unknown key or a bad value."""
         values: dict[str, Any] = {}
         self._read(self._table, "", {option.path: option for option in options}, values)
@@ -41,7 +41,7 @@ class FileSource:
             if prefix + name in options:
                 option = options[prefix + name]
                 label = f"{self.label}: [{self._section}] {prefix}{key}"
-                set_path(values, option.path, convert(value, option, label, self._converter))
+                set_path(values, option.path, convert(value, option, label, self._folder))
                 self.found.append(option.path)
             elif name in groups and isinstance(value, Mapping):
                 self._read(value, f"{prefix}{name}.", options, values)
@@ -60,9 +60,8 @@ class VariableSource:
         self._place = f"{file}:" if file else "environment variable"
         self.found: list[str] = []
         self._variables = variables
-        self._converter = make_settings_converter(None)
 
-    def __call__(self, settings_cls: type, options: OptionList) -> LoadedSettings:  # noqa: ARG002  # the loaders' shape
+    def read(self, options: OptionList) -> LoadedSettings:
         """Return the settings that have a variable; ConfigurationError for a bad value."""
         values: dict[str, Any] = {}
         for option in options:
@@ -71,7 +70,7 @@ class VariableSource:
             if text:
                 value = text if option.converter is not None else parse_text(text, option.cls)
                 label = f"{self._place} {name}"
-                set_path(values, option.path, convert(value, option, label, self._converter))
+                set_path(values, option.path, convert(value, option, label, None))
                 self.found.append(option.path)
         return LoadedSettings(values, LoaderMeta(self.label))
 
@@ -84,9 +83,8 @@ class OverrideSource:
     def __init__(self, overrides: Mapping[str, Any]) -> None:
         self.found: list[str] = []
         self._overrides = overrides
-        self._converter = make_settings_converter(None)
 
-    def __call__(self, settings_cls: type, options: OptionList) -> LoadedSettings:  # noqa: ARG002  # the loaders' shape
+    def read(self, options: OptionList) -> LoadedSettings:
         """Return the settings that were given; ConfigurationError for an unknown one or a bad value."""
         values: dict[str, Any] = {}
         by_path = {option.path: option for option in options}
@@ -98,7 +96,7 @@ class OverrideSource:
             option = by_path[path]
             plain = isinstance(given, str) and option.converter is None
             value = parse_text(given, option.cls) if plain else given
-            set_path(values, path, convert(value, option, f"option {path}", self._converter))
+            set_path(values, path, convert(value, option, f"option {path}", None))
             self.found.append(path)
         return LoadedSettings(values, LoaderMeta(self.label))
 
