@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ __all__ = ["Fate", "Mixture"]
 
 KINDS: Final = ("well", "well", "well", "after", "well", "fails", "well", "slow", "cancelled", "blocked")
 """What every ten jobs are."""
+TIMEOUT: Final = 2
+"""Seconds after which those are ended that are slow."""
 SCRIPT: Final = """\
 echo "$WHATSNEXT_ATTEMPT" >> {ran}/$1
 echo "out of $1"
@@ -54,7 +57,7 @@ class Mixture:
         script.write_text(SCRIPT.format(ran=shlex.quote(str(self.ran))))
         template = f"sh {shlex.quote(str(script))} {{number}} {{seconds}} {{code}}"
         project.create_task("job", command_template=template, grace=1)
-        project.create_task("slow", command_template=template, timeout=2, grace=1)
+        project.create_task("slow", command_template=template, timeout=TIMEOUT, grace=1)
         self.kinds = [kinds[number % len(kinds)] for number in range(count)]
         self.jobs = [self._job(number, kind) for number, kind in enumerate(self.kinds)]
 
@@ -84,6 +87,10 @@ class Mixture:
         """How many have ended, or never can."""
         counts = self.project.rest.counts(self.project.id)
         return sum(counts[status] for status in ("COMPLETED", "FAILED", "CANCELLED", "BLOCKED"))
+
+    def longest_wait(self, cpus: int) -> int:
+        """Seconds that some CPU spends on slow jobs until their timeouts, one after another, whoever runs them."""
+        return ceil(self.kinds.count("slow") / cpus) * TIMEOUT
 
     def check(self) -> Counter[str]:
         """Check what became of each, and return how many there were of each kind."""

@@ -1,4 +1,4 @@
-"""What commands import before they first talk to the server: a worker inside of an allocation is started for few jobs."""
+"""What commands import before they first talk to the server: a worker in an allocation is started for few jobs."""
 
 import json
 import subprocess
