@@ -24,3 +24,12 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 def context(jobs: Jobs) -> JobContext:
     """A job that is to be run."""
     return jobs.script("exit 0")
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Iterator[Jobs]:
+    """Jobs of a client that was started later."""
+    formatter = Least()
+    (tmp_path / "later").mkdir()
+    yield Jobs(formatter, tmp_path / "later", patience=60)
+    formatter.close()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,16 +19,6 @@ from whatsnext_core.formatting import ExecutionState, keeper
 from whatsnext_core.formatting.process import Processes
 from whatsnext_core.model import Cause
 from whatsnext_core.testing.formatter import Jobs
-
-
-@pytest.fixture
-def later(tmp_path: Path) -> Iterator[Jobs]:
-    """Jobs of a client that was started later."""
-    formatter = Least()
-    (tmp_path / "later").mkdir()
-    yield Jobs(formatter, tmp_path / "later", patience=60)
-    formatter.close()
-
 
 # -- keepers and clients that die --------------------------------------------------------------------------------------
 

@@ -53,7 +53,13 @@ def begin_gate(jobs: Jobs, *, width: int = 1) -> tuple[JobContext, Handle]:
 
 def has_begun(handle: Handle) -> bool:
     path = Path(handle["process"])
-    return path.exists() and bool(path.read_text())
+    return path.exists() and '"pid"' in path.read_text()
+
+
+def is_given_up(handle: Handle) -> bool:
+    """Whether the keeper wrote down that it will never start it."""
+    path = Path(handle["process"])
+    return path.exists() and '"returned"' in path.read_text()
 
 
 def news_of(jobs: Jobs, handle: Handle) -> bool:
@@ -235,26 +241,97 @@ def test_program_that_is_missing_is_told_at_once(jobs: Jobs) -> None:
         begin(jobs, jobs.context("no-such-program"))
 
 
-def test_nothing_begins_when_the_client_is_gone(tmp_path: Path) -> None:
+def test_nothing_begins_when_the_client_is_gone_and_the_next_one_learns_of_it(tmp_path: Path, later: Jobs) -> None:
     code = """
-import os, sys, time; from pathlib import Path
+import json, os, sys, time; from pathlib import Path
 from tests.core.formatting.formatters import Least
 from tests.core.formatting.test_turns import begin, begin_gate
 from whatsnext_core.testing.formatter import Jobs
 jobs = Jobs(Least(), Path(sys.argv[1]), 60)
 begin_gate(jobs)
-begin(jobs, jobs.script("echo begun"))
+print(json.dumps(begin(jobs, jobs.script("echo begun"))), flush=True)
 jobs.engine.poll({})
 time.sleep(0.2)
 os._exit(0)
 """
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
+    second = json.loads(done.stdout)
     first = json.loads((tmp_path / "attempt-1" / "process.jsonl").read_text())
     keeper = psutil.Process(first["pid"]).parent()
     assert keeper is not None
+    assert later.engine.adopt(second)
+    assert wait_until(lambda: names_of_returned(later, second)) == ("2-2",)
     (tmp_path / "attempt-1" / "go").touch()
     wait_until(lambda: not keeper.is_running() or keeper.status() == psutil.STATUS_ZOMBIE, why="the keeper has ended")
-    assert not (tmp_path / "attempt-2" / "process.jsonl").exists()
+    assert not has_begun(second)
+
+
+def names_of_returned(jobs: Jobs, handle: Handle) -> tuple[str, ...]:
+    """The names of those that are never started, after a look that says no more than that one waits."""
+    turns = turns_of(jobs.engine)
+    assert turns is not None
+    assert state(jobs, handle).state is ExecutionState.WAITING
+    return turns.returned()
+
+
+def test_later_client_is_not_sure_of_what_a_killed_keeper_had_and_calls_it_lost(jobs: Jobs, later: Jobs) -> None:
+    gate, first = begin_gate(jobs)
+    second = begin(jobs, jobs.script("exit 0"))
+    jobs.engine.poll({})
+    parent = keeper_of(first)
+    parent.suspend()
+    jobs.engine.close()
+    parent.kill()
+    assert later.engine.adopt(second)
+    assert later.wait(second).cause is Cause.LOST
+    turns = turns_of(later.engine)
+    assert turns is not None
+    assert turns.returned() == ()
+    assert not is_given_up(second)
+    (gate.directory / "go").touch()
+
+
+def test_frozen_keeper_has_told_a_later_client_nothing_and_starts_nothing_more(jobs: Jobs, later: Jobs) -> None:
+    gate, first = begin_gate(jobs)
+    second = begin(jobs, jobs.script("exit 0"))
+    jobs.engine.poll({})
+    parent = keeper_of(first)
+    parent.suspend()
+    jobs.engine.close()
+    assert later.engine.adopt(second)
+    assert later.wait(second).cause is Cause.LOST
+    (gate.directory / "go").touch()
+    parent.resume()
+    wait_until(lambda: is_given_up(second))
+    assert not has_begun(second)
+
+
+def test_keeper_reads_all_that_a_client_left_before_it_starts_any_of_it(jobs: Jobs) -> None:
+    gate, first = begin_gate(jobs)
+    keeper_of(first).suspend()
+    contexts = [jobs.script(f": {'x' * 3000}") for _ in range(40)]  # more than is read at once
+    handles = [begin(jobs, context, width=100) for context in contexts]
+    jobs.engine.poll({})
+    parent = keeper_of(first)
+    jobs.engine.close()
+    parent.resume()
+    wait_until(lambda: all(map(is_given_up, handles)))
+    assert not any(map(has_begun, handles))
+    (gate.directory / "go").touch()
+
+
+def test_cancelled_by_a_later_client_it_has_ended(jobs: Jobs, later: Jobs) -> None:
+    gate, _ = begin_gate(jobs)
+    second = begin(jobs, jobs.script("exit 0"))
+    jobs.engine.close()
+    assert later.engine.adopt(second)
+    later.engine.cancel(second, "SIGTERM", 60)
+    execution = later.wait(second)
+    assert (execution.cause, "never started" in execution.message) == (Cause.LOST, True)
+    turns = turns_of(later.engine)
+    assert turns is not None
+    assert turns.returned() == ()
+    (gate.directory / "go").touch()
 
 
 def test_new_keeper_counts_what_runs_of_the_old_one(jobs: Jobs) -> None:

@@ -33,12 +33,15 @@ class Places:
         self._runner = runner
         self._taken = taken
         self._free = plan.room
+        self._unpaid: dict[str, Held] = {}
+        """Attempts of an earlier process that there is no room for: they waited for their turn."""
         self._pins = Pins(plan.cpu_ids if plan.use_resource_filter else ())
         self._turns = Turns(pace, usable=runner.has_turns and plan.use_resource_filter and not plan.cpu_ids)
 
     def inherit(self, held: Held) -> None:
-        """Note that an attempt of an earlier process of this worker has its room still."""
-        self._free = take(self._free, held.allocation)
+        """Note that an attempt of an earlier process of this worker has its room still, or waits for some."""
+        self._unpaid[held.key] = held
+        self._pay()
         self._pins.keep(held.cpu_ids)
 
     def admit(self, held: Held, now: float) -> bool:
@@ -57,9 +60,17 @@ class Places:
 
     def leave(self, held: Held) -> None:
         """Take back what an attempt had that has ended, or will never start."""
-        if self._turns.leave(held):
+        if self._unpaid.pop(held.key, None) is None and self._turns.leave(held):
             self._free = give_back(self._free, held.allocation)
+            self._pay()
         self._pins.give_back(held.cpu_ids)
+
+    def _pay(self) -> None:
+        """Take the room of those that have none yet, as far as there is some."""
+        for held in tuple(self._unpaid.values()):
+            if covers(self._free, held.allocation):
+                self._free = take(self._free, held.allocation)
+                del self._unpaid[held.key]
 
     def _has_room(self, held: Held) -> bool:
         if not self._plan.use_resource_filter:

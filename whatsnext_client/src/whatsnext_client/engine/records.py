@@ -76,6 +76,8 @@ class Record:
     """The folder in which it may leave files."""
     cpu_ids: tuple[int, ...] = ()
     """The CPUs that it is pinned to."""
+    in_turn: bool = False
+    """Whether it was handed to the engine to be started when its turn has come; it may never have begun."""
     stopping: Cause | None = None
     """Why this worker began to end it, if it did."""
     end: AttemptEnd | None = None
@@ -217,7 +219,7 @@ class Held:
             stage=Stage.STARTED,
             handle=record.handle,
             start=AttemptStart(job_id=record.job_id, fence=record.fence, handle=record.handle),
-            running=record.started_at > 0,
+            running=record.started_at > 0 and not record.in_turn,
             told=True,
             since=now,
             started=now - max(0.0, clock - record.started_at) if record.started_at else None,
@@ -230,6 +232,7 @@ class Held:
             verdict_file=None if record.verdict_file is None else Path(record.verdict_file),
             artifacts=None if record.artifacts is None else Path(record.artifacts),
             cpu_ids=record.cpu_ids,
+            in_turn=record.in_turn,
             confirmed=record.confirmed,
             on_disk=True,
             adopted=True,
@@ -306,6 +309,7 @@ class Held:
             verdict_file=None if self.verdict_file is None else str(self.verdict_file),
             artifacts=None if self.artifacts is None else str(self.artifacts),
             cpu_ids=self.cpu_ids,
+            in_turn=self.in_turn,
             stopping=self.stopping,
             end=self.end,
             confirmed=self.confirmed,

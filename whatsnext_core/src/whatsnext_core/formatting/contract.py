@@ -213,5 +213,8 @@ class Turns(Protocol):
         ...
 
     def returned(self) -> tuple[str, ...]:
-        """Return the keys of those that ``poll`` found out to be never started, each once."""
+        """Return the keys of those that ``poll`` found out to be never started, each once.
+
+        Those of an earlier client, too, if it is certain that they never began and never will: they run elsewhere next.
+        """
         ...

@@ -14,7 +14,8 @@ Requests and answers are lines of JSON:
   ``{"id", "code", "cpu", "peak"}`` is added to the file and sent.
 - With ``width`` and ``until`` it waits for its turn: it is started when fewer than ``width`` of those that take turns
   run, as the last such request said, in the order of the requests. If its turn has not come ``until`` then, by the
-  monotonic clock, or if the client has gone, it is never started. ``{"id", "returned"}`` says so.
+  monotonic clock, or if the client has gone, it is never started. ``{"id", "returned"}`` says so, also in the file
+  ``process``: whoever reads it there can be sure that it never began and never will.
 - ``{"withdraw"}`` names some that are not to be started any more; the answer is ``{"id", "returned"}`` for those whose
   turn had not come.
 - ``{"hold"}`` names one whose end makes nobody's turn come before ``{"gone"}`` names it: others of its family may live
@@ -137,19 +138,21 @@ class Keeper:
         return bool(moments) and time.monotonic() >= min(moments)
 
     def _serve(self) -> None:
-        """Obey what has come from the client, and notice if it has gone."""
-        try:
-            received = self._channel.recv(CHUNK, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            received = b""
-        if not received:
-            self._connected = False
-            return
-        *lines, self._inbox = (self._inbox + received).split(b"\n")
-        for line in lines:
-            self._obey(json.loads(line))
+        """Obey all that has come from the client, and notice if it has gone: that is known only after the last word."""
+        while self._connected:
+            try:
+                received = self._channel.recv(CHUNK, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                received = b""
+            if not received:
+                self._connected = False
+                self._return(lambda _: True)
+                return
+            *lines, self._inbox = (self._inbox + received).split(b"\n")
+            for line in lines:
+                self._obey(json.loads(line))
 
     def _obey(self, request: dict[str, Any]) -> None:
         if "width" in request:
@@ -191,19 +194,18 @@ class Keeper:
     def _is_still_turn(self) -> bool:
         """Return whether the client is there, and does not want it back."""
         self._serve()
-        if not self._connected:
-            self._line.clear()
         return self._is_turn()
 
     def _return(self, which: Callable[[dict[str, Any]], bool]) -> None:
-        """Say of some that wait for their turn that they are never started."""
-        staying: deque[dict[str, Any]] = deque()
-        for request in self._line:
+        """Say of some that wait for their turn that they are never started, and write it down."""
+        waiting, self._line = self._line, deque()
+        for request in waiting:
             if which(request):
-                self._send({"id": request["id"], "returned": True}, urgent=True)
+                message = {"id": request["id"], "returned": True}
+                self._write(request["process"], json.dumps(message).encode() + b"\n")
+                self._send(message, urgent=True)
             else:
-                staying.append(request)
-        self._line = staying
+                self._line.append(request)
 
     def _start(self, request: dict[str, Any]) -> None:
         path = request["cwd"]
@@ -260,14 +262,9 @@ class Keeper:
                 self._turns.discard(child["id"])
 
     def _record(self, child: dict[str, Any], message: dict[str, Any], *, last: bool) -> None:
-        """Write one line in one piece, and send it; a folder that is gone wants no record."""
+        """Write one line, and send it."""
         line = json.dumps(message).encode() + b"\n"
-        with suppress(OSError):
-            file = os.open(child["process"], RECORD, 0o666)
-            try:
-                os.write(file, line)
-            finally:
-                os.close(file)
+        self._write(child["process"], line)
         self._outbox += line
         if child["id"] in self._turns:
             if last:
@@ -276,6 +273,16 @@ class Keeper:
                 self._tell_by = self._tell_by or time.monotonic() + TELL_WITHIN
         elif last:
             self._urgent = True
+
+    @staticmethod
+    def _write(path: str, line: bytes) -> None:
+        """Write one line in one piece; a folder that is gone wants no record."""
+        with suppress(OSError):
+            file = os.open(path, RECORD, 0o666)
+            try:
+                os.write(file, line)
+            finally:
+                os.close(file)
 
     def _send(self, message: dict[str, Any], *, urgent: bool) -> None:
         self._outbox += json.dumps(message).encode() + b"\n"

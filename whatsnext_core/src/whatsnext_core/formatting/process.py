@@ -144,6 +144,8 @@ class Processes:
             "process": handle["process"],
             **turn,
         }
+        if turn:
+            handle["turn"] = True
         if invocation.cpu_ids:
             handle["cpus"] = request["cpus"] = list(invocation.cpu_ids)
         self._channel.request(request)
@@ -186,10 +188,14 @@ class Processes:
         self.cancel(handle, "SIGKILL", 0)
 
     def adopt(self, handle: Handle) -> bool:
-        """Return whether a process of it still runs, or its end is recorded."""
+        """Return whether a process of it still runs, its end is recorded, or its turn may not have come.
+
+        In the last case ``returned`` names it once its keeper has written down that it is never started. Without that
+        nobody can be sure, and it is lost.
+        """
         try:
             root, record = _read(handle)
-            return record is not None or root.runs() or bool(Snapshot().family(root))
+            return record is not None or "turn" in handle or root.runs() or bool(Snapshot().family(root))
         except (KeyError, TypeError):
             return False
 
@@ -266,7 +272,7 @@ class Processes:
         if followed.ending is None:
             if followed.stop is not None:
                 followed.stop.advance(look, root_ended=False)
-            return WAITING if followed.in_turn and followed.root is None else RUNNING
+            return WAITING if "turn" in handle and followed.root is None else RUNNING
         if not followed.settled:
             code = followed.ending.exit_code
             if followed.stop is None and (code is None or code < 0):
@@ -282,6 +288,11 @@ class Processes:
             if self._kept(followed):
                 return None
             root, record = _read(handle)
+            if record is not None and "returned" in record:
+                if followed.stop is not None:
+                    return NEVER
+                self._returned[handle["mark"]] = None
+                return None
             if record is None:
                 if root.birth:
                     followed.root = root
@@ -307,7 +318,7 @@ class Processes:
 
 
 def _read(handle: Handle) -> tuple[Root, Mapping[str, Any] | None]:
-    """Return the first process of an execution and how it ended, as far as the keeper wrote this down."""
+    """Return the first process of an execution and how it ended, or that it never begins, as its keeper wrote it."""
     mark = handle["mark"]
     root, record = Root(pid=0, birth="", mark=mark), None
     with suppress(OSError, ValueError):
