@@ -40,14 +40,21 @@ class Peer:
 
     def __init__(self, *answers: bytes, port: int = 0) -> None:
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self._answers = list(answers)
         self._socket = socket.create_server(("127.0.0.1", port))
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
     def transport(self, **options: Any) -> Transport:
         """A way to it."""
-        return Transport(parse_address("127.0.0.1", self._socket.getsockname()[1]), **{"retry_for": 5.0, **options})
+        return Transport(parse_address("127.0.0.1", self.port), **{"retry_for": 5.0, **options})
 
     def _serve(self) -> None:
         for each in self._answers:
@@ -56,7 +63,11 @@ class Peer:
             except OSError:  # the test is over, and the socket closed before all answers were asked for
                 return
             with connection:
-                self.requests.append(connection.recv(65_536).decode().partition(" HTTP")[0])
+                text = connection.recv(65_536).decode()
+                self.requests.append(text.partition(" HTTP")[0])
+                self.headers.append(
+                    dict(line.split(": ", 1) for line in text.partition("\r\n\r\n")[0].split("\r\n")[1:])
+                )
                 if each:
                     connection.sendall(each)
 
@@ -195,3 +206,42 @@ def test_connections_of_a_closed_transport_are_opened_anew(peers: list[Peer]) ->
     assert transport.get("/x") == {"a": True}
     transport.close()
     assert transport.get("/x") == {"a": True}
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(peers: list[Peer]) -> None:
+    peers.append(Peer(OK[:-3], OK))
+    assert peers[0].transport().get("/x") == {"a": True}
+
+
+def test_a_query_is_quoted_and_what_is_none_is_left_out(peers: list[Peer]) -> None:
+    peers.append(Peer(OK))
+    peers[0].transport().get("/x", {"name": "a b&c", "ids": [1, 2], "task": None})
+    assert peers[0].requests == ["GET /x?name=a+b%26c&ids=1&ids=2"]
+
+
+def test_a_balancer_gets_its_cookie_back(peers: list[Peer]) -> None:
+    peers.append(Peer(answer("200 OK", "{}", "Set-Cookie: route=b; Path=/"), OK))
+    transport = peers[0].transport()
+    transport.get("/x")
+    transport.get("/x")
+    assert [headers.get("Cookie") for headers in peers[0].headers] == [None, "route=b"]
+
+
+def test_a_proxy_of_the_environment_is_told_the_whole_address(
+    peers: list[Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers.append(Peer(OK))
+    monkeypatch.setenv("http_proxy", f"http://user:word@127.0.0.1:{peers[0].port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert Transport(parse_address("http://queue.example:8000")).post("/x", {"b": 1}) == {"a": True}
+    assert peers[0].requests == ["POST http://queue.example:8000/x"]
+    assert peers[0].headers[0]["Proxy-Authorization"].startswith("Basic ")
+
+
+def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(InvalidError, match="proxy"):
+        Transport(parse_address("http://queue.example:8000")).get("/x")

@@ -16,8 +16,9 @@ import requests
 
 from whatsnext_client import answers
 from whatsnext_client.backoff import Backoff
+from whatsnext_client.connection import Parameters
 from whatsnext_client.errors import UnexpectedAnswerError
-from whatsnext_client.transport import Parameters, Transport
+from whatsnext_client.transport import Transport
 from whatsnext_core.converters import from_json, ignoring_extra_keys
 from whatsnext_core.model import Event, EventKind
 

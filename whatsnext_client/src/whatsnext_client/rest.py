@@ -10,9 +10,10 @@ from urllib.parse import quote
 from attrs import frozen
 
 from whatsnext_client import answers
+from whatsnext_client.connection import Parameters
 from whatsnext_client.errors import UnexpectedAnswerError
 from whatsnext_client.events import KINDS, read_event
-from whatsnext_client.transport import Parameters, Transport
+from whatsnext_client.transport import Transport
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Event
 

@@ -7,27 +7,23 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
 from whatsnext_client import answers
 from whatsnext_client.address import Address
 from whatsnext_client.backoff import Backoff
+from whatsnext_client.connection import LONGEST_CONNECT, Connection, Parameters
 from whatsnext_client.errors import AnswerLostError, ServerUnreachableError, UnexpectedAnswerError
 from whatsnext_core.errors import InvalidError
-
-Parameters: TypeAlias = Mapping[str, str | int | float | bool | Sequence[str | int] | None]
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "PATCH"})
 """Methods that may be repeated when it is unknown whether the server got them."""
 GATEWAY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-LONGEST_CONNECT: Final = 10.0
 
 
 class Transport:
@@ -43,7 +39,7 @@ class Transport:
         if api_key:
             self._headers["X-API-Key"] = _header_value(api_key)
         self._local = threading.local()
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Parameters | None = None, **options: Any) -> Any:
@@ -102,10 +98,8 @@ class Transport:
             if data is not None and not isinstance(data, bytes):
                 data.seek(0)
             try:
-                response = _exchange(
-                    self._session(),
-                    requests.Request(method, self.address.url + path, params=params, data=data, headers=headers),
-                    timeout=(min(limit, LONGEST_CONNECT), limit),
+                response = self._connection().exchange(
+                    method, path, params=params, data=data, headers=headers, timeout=limit
                 )
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 if not (repeatable or _was_never_sent(error)):
@@ -152,11 +146,11 @@ class Transport:
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         with self._lock:
-            sessions = list(self._sessions)
-            self._sessions.clear()
+            connections = list(self._connections)
+            self._connections.clear()
             self._local = threading.local()
-        for session in sessions:
-            session.close()
+        for connection in connections:
+            connection.close()
 
     def _checked(self, response: requests.Response) -> requests.Response:
         if response.is_redirect:
@@ -182,7 +176,7 @@ class Transport:
             requests.RequestException: the connection failed.
         """
         connect = min(self.timeout, LONGEST_CONNECT)
-        return self._new_session().get(
+        return self._connect().session.get(
             self.address.url + path,
             params=params,
             headers={**self._headers, **headers, "Connection": "close"},
@@ -191,47 +185,17 @@ class Transport:
             stream=True,
         )
 
-    def _session(self) -> requests.Session:
-        mine: tuple[int, requests.Session] | None = getattr(self._local, "session", None)
+    def _connection(self) -> Connection:
+        mine: tuple[int, Connection] | None = getattr(self._local, "connection", None)
         if mine is None or mine[0] != os.getpid():
-            mine = self._local.session = (os.getpid(), self._new_session())
+            mine = self._local.connection = (os.getpid(), self._connect())
         return mine[1]
 
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.proxies = get_environ_proxies(self.address.url)
-        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
+    def _connect(self) -> Connection:
+        connection = Connection(self.address.url)
         with self._lock:
-            self._sessions.add(session)
-        return session
-
-
-def _exchange(session: requests.Session, request: requests.Request, timeout: tuple[float, float]) -> requests.Response:
-    """Return the whole answer to a request, whatever it says.
-
-    It goes straight to the session's adapter: what ``Session.request`` adds for each request, merging settings and
-    following redirects, is decided once here or refused, and costs a fifth of the CPU time of a small request.
-    """
-    prepared = requests.PreparedRequest()
-    prepared.prepare(
-        method=request.method,
-        url=request.url,
-        headers={**session.headers, **request.headers},
-        params=request.params,
-        data=request.data,
-        cookies=session.cookies,
-    )
-    response = session.get_adapter(request.url).send(
-        prepared, timeout=timeout, verify=session.verify or True, proxies=session.proxies
-    )
-    if response.cookies:
-        session.cookies.update(response.cookies)
-    _ = response.content
-    return response
+            self._connections.add(connection)
+        return connection
 
 
 def encode(body: Any) -> bytes:
