@@ -136,7 +136,11 @@ class Mixture:
                     job.cancel()
             return sum(job.status in ENDED for job in jobs) >= count
 
-        wait_until(enough, 240, f"{count} jobs have ended; the worker says: {worker.tail()}")
+        try:
+            wait_until(enough, 240, f"{count} jobs have ended")
+        except AssertionError as error:
+            left = [(job.number, job.name, job.status) for job in self.project.jobs if job.status not in ENDED]
+            raise AssertionError(f"{error} Left are {left}; the worker says: {worker.tail()}") from error
 
     def began(self) -> list[int]:
         """The jobs that began, each as often as it did."""
