@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from whatsnext_core.errors import StorageError
 from whatsnext_storage_sql.config import SQLConfig
+from whatsnext_storage_sql.connection.direct import Order, run
 
 
 @frozen(kw_only=True)
@@ -67,10 +68,10 @@ class _Begin:
     """Begins a transaction in so many words: the driver itself would wait for the first write, and spoil savepoints."""
 
     def __init__(self, statement: str) -> None:
-        self._statement = statement
+        self._order = Order(statement)
 
     def __call__(self, connection: Connection) -> None:
-        connection.exec_driver_sql(self._statement)
+        run(connection, (self._order,))
 
 
 def _set_up_sqlite(cache: int, connection: sqlite3.Connection, _: Any) -> None:
