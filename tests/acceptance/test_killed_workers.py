@@ -82,6 +82,7 @@ def test_another_worker_finishes_the_jobs_of_a_machine_that_is_gone(
     programs = [one]
     try:
         wait_until(lambda: all(job.refresh().status == "RUNNING" for job in jobs), 60, one.tail())
+        wait_until(lambda: len(ran(tmp_path)) == JOBS, 60, one.tail())
         one.kill_all()
         programs.append(worker(server, tmp_path, "two"))
         (tmp_path / "go").touch()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,6 +14,7 @@ import psutil
 from tests.support import Daemon, wait_until
 from tests.support.server import ServerProcess, clean_environment
 from whatsnext.api.client import Client, Formatter
+from whatsnext_core.formatting.family import all_processes
 
 __all__ = ["Echo", "Python", "processes_with", "run_python", "unique", "until", "worker_program", "working"]
 
@@ -86,10 +87,10 @@ def until(file: Path) -> str:
 def processes_with(argument: str) -> list[int]:
     """The processes that have this among their arguments, the keeper of processes and this one apart."""
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        cmdline = process.info["cmdline"] or []
-        if argument in cmdline and process.info["status"] != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
-            found.append(process.pid)
+    for process in all_processes():
+        with suppress(psutil.Error):
+            if argument in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
     return found
 
 

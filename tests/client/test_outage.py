@@ -17,6 +17,7 @@ from tests.support import Daemon, wait_until
 from tests.support.server import ServerProcess
 from whatsnext.api.client import Client, Job, Project, Server
 from whatsnext_client.engine import StateFolder, Worker, WorkPlan
+from whatsnext_core.formatting.family import all_processes
 from whatsnext_core.model import Capacity
 
 NOTE = "sh -c 'echo $WHATSNEXT_JOB_ID >> {folder}/ran; while ! test -e {folder}/go; do sleep 0.02; done; echo done'"
@@ -104,7 +105,8 @@ def test_the_jobs_of_a_worker_that_never_comes_back_are_run_by_another(
     job = hasty_project.append("job", "note")
     first = worker_program(hasty_server, hasty_project.label, tmp_path / "first")
     wait_until(lambda: job.refresh().status == "RUNNING", why=first.tail())
-    children = [child for child in psutil.process_iter() if str(tmp_path) in _scratch(child)]
+    wait_until(lambda: ran(tmp_path), why=first.tail())
+    children = [child for child in all_processes() if str(tmp_path) in _scratch(child)]
     first.kill()
     for child in children:  # the whole machine goes
         with suppress(psutil.NoSuchProcess):  # one that was just ending by itself
@@ -200,7 +202,7 @@ def test_a_worker_that_was_frozen_kills_what_is_no_longer_its_own(
 
 def _running(folder: Path) -> int:
     """How many attempts have processes."""
-    return len({scratch for each in psutil.process_iter() if str(folder) in (scratch := _scratch(each))})
+    return len({scratch for each in all_processes() if str(folder) in (scratch := _scratch(each))})
 
 
 def test_a_server_that_restarts_again_and_again_loses_nothing(

@@ -20,6 +20,7 @@ import psutil
 
 from tests.components.requirements import UnavailableError, component_folder
 from tests.support import Daemon, find_program, free_ports
+from whatsnext_core.formatting.family import all_processes
 
 __all__ = ["SlurmCluster", "running_slurm"]
 
@@ -249,7 +250,7 @@ class SlurmCluster:
     def _leftovers(self) -> list[psutil.Process]:
         """Processes of jobs that outlived their node; only they have our configuration in their environment."""
         found = []
-        for process in psutil.process_iter():
+        for process in all_processes():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 environ = process.environ()
                 if "SLURM_JOB_ID" in environ and environ.get("SLURM_CONF") == self.environment["SLURM_CONF"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -16,6 +15,7 @@ from attrs import field, frozen
 from whatsnext_client.engine.folder import StateFolder
 from whatsnext_client.engine.records import Held
 from whatsnext_client.engine.runner import Runner
+from whatsnext_core.formatting.family import all_processes
 from whatsnext_core.model import AttemptEnd
 
 _log = logging.getLogger(__name__)
@@ -65,10 +65,10 @@ def take_over(folder: StateFolder, runner: Runner) -> Legacy:
 
 def end_strays(folder: StateFolder, known: Collection[str]) -> None:
     """Kill the processes of attempts that there is no record of: the predecessor died just as it started them."""
-    for process in psutil.process_iter():
+    for process in all_processes():
         with suppress(psutil.Error, OSError):
             scratch = process.environ().get(SCRATCH)
-            if scratch is None or process.pid == os.getpid():
+            if scratch is None:
                 continue
             path = Path(scratch)
             if path.parent == folder.attempts and path.name not in known:

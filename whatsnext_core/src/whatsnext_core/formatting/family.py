@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -62,11 +62,9 @@ class Snapshot:
         self._processes: dict[int, psutil.Process] = {}
         self._children: dict[int, list[int]] = {}
         self._marks: dict[str, list[int]] = {}
-        for pid in psutil.pids():
-            if pid != os.getpid():
-                with suppress(psutil.Error):
-                    # psutil.process_iter() would leave out, twice, a process that got the number of one it had seen.
-                    self._add(psutil.Process(pid))
+        for process in all_processes():
+            with suppress(psutil.Error):
+                self._add(process)
 
     def _add(self, process: psutil.Process) -> None:
         with process.oneshot():
@@ -95,6 +93,17 @@ class Snapshot:
 
     def _session(self, leader: int) -> set[int]:
         return {pid for pid in self._processes if _in_session_or_group(pid, leader)}
+
+
+def all_processes() -> Iterator[psutil.Process]:
+    """Come to each process of this machine but this one.
+
+    ``psutil.process_iter`` would leave out, twice, a process that got the number of an earlier one that it had seen.
+    """
+    for pid in psutil.pids():
+        if pid != os.getpid():
+            with suppress(psutil.Error):
+                yield psutil.Process(pid)
 
 
 def send(process: psutil.Process, number: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import socket
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+
+from whatsnext_core.formatting.family import all_processes
 
 MARK: Final = "WHATSNEXT_CHAOS_MACHINE"
 """The variable by which whatever a program started is known to belong to it."""
@@ -126,10 +127,9 @@ class Program:
 
     def _family(self) -> list[psutil.Process]:
         found = []
-        for process in psutil.process_iter():
+        for process in all_processes():
             with suppress(psutil.Error):
-                mine = process.environ().get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE
-                if mine and process.pid != os.getpid():
+                if process.environ().get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
