@@ -25,6 +25,8 @@ LEASE: Final[dict[str, Any]] = {"lease_seconds": 12, "renew_seconds": 2}
 """What a server is told so that what was claimed by a killed client soon comes back."""
 CALM_WITHIN: Final = 3.0
 """Seconds that are waited for a good moment to kill a client."""
+CPUS: Final = 16
+"""CPUs of each node in a long run, and of each pilot: pretended ones, so that jobs that only wait have room."""
 SETTINGS: Final = """\
 [plugins.slurm]
 mem = "50M"
@@ -32,7 +34,7 @@ time = "00:10:00"
 poll_interval = 0.5
 
 [plugins.autoscale-slurm]
-cpus = 8
+cpus = {cpus}
 mem = "1G"
 time = 600.0
 idle = 2.0
@@ -44,7 +46,7 @@ max_pending = 3
 
 def worker(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daemon:
     """One client that hands its jobs to Slurm."""
-    (folder / "whatsnext.toml").write_text(SETTINGS)
+    (folder / "whatsnext.toml").write_text(SETTINGS.format(cpus=slurm.cpus))
     argv = command(
         "worker", "--forever", "--formatter", "slurm", "--server", server.url, "--project", "mixture", "--name", "one",
         "--cpus", "400", "--memory", "1T", "--state-dir", str(folder / "state"),
@@ -55,7 +57,7 @@ def worker(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daemon:
 
 def autoscaler(server: ServerProcess, folder: Path, slurm: SlurmCluster) -> Daemon:
     """What starts workers inside of allocations."""
-    (folder / "whatsnext.toml").write_text(SETTINGS)
+    (folder / "whatsnext.toml").write_text(SETTINGS.format(cpus=slurm.cpus))
     argv = command("autoscale", "slurm", "--server", server.url, "--project", "mixture", "--stop-pilots")
     environ = clean_environment(HOME=str(folder), TMPDIR=str(folder), **slurm.environment)
     return Daemon(argv, folder / "autoscaler.log", env=environ, cwd=folder)
@@ -121,7 +123,7 @@ def run_short(folder: Path, count: int, start: Callable[[], Daemon], server: Ser
 def main(count: int) -> None:
     """Run jobs through Slurm one by one and through pilots, and check what became of each of them."""
     mixed, short, waits = [], [], 0
-    with running_slurm() as cluster:
+    with running_slurm(cpus=CPUS) as cluster:
         for name, start in (("worker", worker), ("autoscaler", autoscaler)):
             with _place(name) as (folder, server):
                 begin = partial(start, server, folder, cluster)

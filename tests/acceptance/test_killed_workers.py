@@ -92,3 +92,25 @@ def test_another_worker_finishes_the_jobs_of_a_machine_that_is_gone(
             program.kill_all()
     assert ran(tmp_path) == Counter([job.number for job in jobs] * 2)
     assert {tuple(attempt.status for attempt in job.attempts()) for job in jobs} == {("LOST", "COMPLETED")}
+
+
+@pytest.mark.parametrize("server", [60], indirect=True)
+@pytest.mark.parametrize(("limit", "end"), [(None, "CANCELLED"), (1.0, "FAILED")])
+def test_worker_that_starts_again_goes_on_to_end_what_was_being_ended(
+    server: RunningServer, project: Project, tmp_path: Path, limit: float | None, end: str
+) -> None:
+    deaf = "sh -c 'trap \"\" TERM; echo $WHATSNEXT_JOB_ID >> {folder}/ran; while :; do sleep 0.05; done'"
+    project.create_task("deaf", command_template=deaf.format(folder=tmp_path), timeout=limit, grace=3)
+    job = project.append("deaf", "deaf")
+    one = worker(server, tmp_path, "one")
+    try:
+        wait_until(lambda: ran(tmp_path), 60, one.tail())
+        if limit is None:
+            job.cancel()
+        wait_until(lambda: "Ending job" in one.tail(), 60, one.tail())
+        one.kill()
+        one.start()
+        assert job.wait(60) == end, one.tail()
+    finally:
+        one.kill_all()
+    assert ran(tmp_path) == {job.number: 1}

@@ -262,6 +262,7 @@ class SlurmCluster:
 def running_slurm(
     *,
     nodes: int = 3,
+    cpus: int = 8,
     gpus: int = 4,
     settings: Mapping[str, str | int] | None = None,
     partitions: Sequence[str] = (),
@@ -271,7 +272,7 @@ def running_slurm(
     `settings` stand beside or in place of the common ones, and each of `partitions` is a name with what it has.
     """
     with component_folder("slurm") as folder:
-        cluster = SlurmCluster(folder, nodes=nodes, gpus=gpus, settings=settings, partitions=partitions)
+        cluster = SlurmCluster(folder, nodes=nodes, cpus=cpus, gpus=gpus, settings=settings, partitions=partitions)
         cluster.configure()
         try:
             cluster.start()

@@ -121,6 +121,8 @@ class Runner:
             if record.handle is not None and self._engine.adopt(record.handle):
                 self.live[held.key] = held
                 self._look_soon()
+                if held.stopping is not None:  # who knows whether it was told, and nobody counts its grace any more
+                    self._ask_to_end(held)
                 return None
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             message = f"The worker was restarted, and its engine cannot find the job: {type(error).__name__}: {error}"
@@ -225,10 +227,13 @@ class Runner:
         if held.stopping is not None:
             return
         held.stopping = cause
-        held.kill_at = time.monotonic() + held.grace + PATIENCE
-        self._look_soon()
         self.remember(held)
         _log.info("Ending %s: %s", held, cause)
+        self._ask_to_end(held)
+
+    def _ask_to_end(self, held: Held) -> None:
+        held.kill_at = time.monotonic() + held.grace + PATIENCE
+        self._look_soon()
         self._tell(held, lambda handle: self._engine.cancel(handle, held.signal, held.grace))
 
     def kill(self, held: Held) -> None:
