@@ -49,15 +49,18 @@ class Mixture:
     Each writes down that it runs, and writes to both of its streams.
     """
 
-    def __init__(self, project: Project, folder: Path, count: int, kinds: Sequence[str] = KINDS) -> None:
+    def __init__(
+        self, project: Project, folder: Path, count: int, kinds: Sequence[str] = KINDS, limit: float = TIMEOUT
+    ) -> None:
         self.project = project
+        self.limit = limit
         self.ran = folder / "ran"
         self.ran.mkdir()
         script = folder / "job.sh"
         script.write_text(SCRIPT.format(ran=shlex.quote(str(self.ran))))
         template = f"sh {shlex.quote(str(script))} {{number}} {{seconds}} {{code}}"
         project.create_task("job", command_template=template, grace=1)
-        project.create_task("slow", command_template=template, timeout=TIMEOUT, grace=1)
+        project.create_task("slow", command_template=template, timeout=limit, grace=1)
         self.kinds = [kinds[number % len(kinds)] for number in range(count)]
         self.jobs = [self._job(number, kind) for number, kind in enumerate(self.kinds)]
 
@@ -88,9 +91,9 @@ class Mixture:
         counts = self.project.rest.counts(self.project.id)
         return sum(counts[status] for status in ("COMPLETED", "FAILED", "CANCELLED", "BLOCKED"))
 
-    def longest_wait(self, cpus: int) -> int:
+    def longest_wait(self, cpus: int) -> float:
         """Seconds that some CPU spends on slow jobs until their timeouts, one after another, whoever runs them."""
-        return ceil(self.kinds.count("slow") / cpus) * TIMEOUT
+        return ceil(self.kinds.count("slow") / cpus) * self.limit
 
     def check(self) -> Counter[str]:
         """Check what became of each, and return how many there were of each kind."""
