@@ -143,7 +143,9 @@ class SQLStorage:
     def close(self) -> None:
         """Close all connections."""
         self._closed = True
-        self._let_go()
+        if self._turn.acquire(blocking=False):  # else somebody writes still
+            self._let_go()
+            self._turn.release()
         self._engines.close()
 
     @contextmanager
