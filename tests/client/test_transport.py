@@ -1,5 +1,6 @@
 """The way to the server: what is repeated when a connection breaks, and what is not."""
 
+import gzip
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -217,6 +218,14 @@ def test_a_query_is_quoted_and_what_is_none_is_left_out(peers: list[Peer]) -> No
     peers.append(Peer(OK))
     peers[0].transport().get("/x", {"name": "a b&c", "ids": [1, 2], "task": None})
     assert peers[0].requests == ["GET /x?name=a+b%26c&ids=1&ids=2"]
+
+
+def test_an_answer_that_a_proxy_has_compressed_is_read(peers: list[Peer]) -> None:
+    body = gzip.compress(b'{"a": true}')
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    peers.append(Peer(head.encode() + body))
+    assert peers[0].transport().get("/x") == {"a": True}
+    assert "gzip" in peers[0].headers[0]["Accept-Encoding"]
 
 
 def test_a_balancer_gets_its_cookie_back(peers: list[Peer]) -> None:

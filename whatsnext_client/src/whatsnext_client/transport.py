@@ -35,7 +35,11 @@ class Transport:
         self.address = address
         self.timeout = timeout
         self.retry_for = retry_for
-        self._headers = {"Accept": "application/json", "User-Agent": "whatsnext-client"}
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",  # a proxy may do that
+            "User-Agent": "whatsnext-client",
+        }
         if api_key:
             self._headers["X-API-Key"] = _header_value(api_key)
         self._local = threading.local()
