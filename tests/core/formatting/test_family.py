@@ -59,6 +59,20 @@ def test_root_with_another_start_is_another_process(start: Start) -> None:
     assert not Root(pid=process.pid, birth="", mark="m").runs()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere no file tells when a process began.")
+def test_root_that_goes_while_one_looks_is_not_there(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = start("sleep", "60")
+    root, read = root_of(process), os.read
+
+    def read_late(file: int, size: int) -> bytes:
+        process.kill()
+        process.wait()
+        return read(file, size)
+
+    monkeypatch.setattr(os, "read", read_late)
+    assert not root.exists()
+
+
 def test_session_and_group_belong_if_their_leader_is_the_same(start: Start) -> None:
     process = start("sh", "-c", "sleep 60 & sleep 60")
     wait_until(lambda: len(psutil.Process(process.pid).children()) == 2)

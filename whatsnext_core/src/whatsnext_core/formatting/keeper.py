@@ -67,12 +67,12 @@ def birth_of(pid: int, now: float) -> str:
         return f"{now:.3f}"
     try:
         file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
+        try:
+            fields = os.read(file, 4096).rpartition(b")")[2].split()
+        finally:
+            os.close(file)
+    except OSError:  # there is none, or it has gone since the file was opened
         return ""
-    try:
-        fields = os.read(file, 4096).rpartition(b")")[2].split()
-    finally:
-        os.close(file)
     return f"{boot_id()}/{fields[19].decode()}"
 
 
