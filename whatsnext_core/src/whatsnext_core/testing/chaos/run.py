@@ -197,12 +197,13 @@ def _pass_time(
 
 
 def _come_to_rest(arena: Arena, submitter: Submitter, within: float, timeline: _Timeline) -> None:
-    """Wait until all is submitted and no job waits or runs any more, or the time is over."""
+    """Wait until all is submitted, no job waits or runs any more, and the first server is there; or for so long."""
     until = time.monotonic() + within
     while time.monotonic() < until:
         arena.supervise()
         counts = arena.counts()
-        if submitter.done and counts is not None and not any(counts[status] for status in UNEASY):
+        at_rest = counts is not None and not any(counts[status] for status in UNEASY)
+        if submitter.done and at_rest and arena.answers(0):  # it is asked for the evidence, and may start still
             timeline.say("everything has come to rest")
             return
         time.sleep(0.2)
