@@ -274,13 +274,19 @@ def names_of_returned(jobs: Jobs, handle: Handle) -> tuple[str, ...]:
     return turns.returned()
 
 
-def test_later_client_is_not_sure_of_what_a_killed_keeper_had_and_calls_it_lost(jobs: Jobs, later: Jobs) -> None:
+def leave_frozen_keeper(jobs: Jobs) -> tuple[JobContext, Handle, psutil.Process]:
+    """A job that runs, one whose turn comes after it, and their keeper, which does not see that its client leaves."""
     gate, first = begin_gate(jobs)
     second = begin(jobs, jobs.script("exit 0"))
     jobs.engine.poll({})
-    parent = keeper_of(first)
-    parent.suspend()
+    keeper = keeper_of(first)
+    keeper.suspend()
     jobs.engine.close()
+    return gate, second, keeper
+
+
+def test_later_client_is_not_sure_of_what_a_killed_keeper_had_and_calls_it_lost(jobs: Jobs, later: Jobs) -> None:
+    gate, second, parent = leave_frozen_keeper(jobs)
     parent.kill()
     assert later.engine.adopt(second)
     assert later.wait(second).cause is Cause.LOST
@@ -292,12 +298,7 @@ def test_later_client_is_not_sure_of_what_a_killed_keeper_had_and_calls_it_lost(
 
 
 def test_frozen_keeper_has_told_a_later_client_nothing_and_starts_nothing_more(jobs: Jobs, later: Jobs) -> None:
-    gate, first = begin_gate(jobs)
-    second = begin(jobs, jobs.script("exit 0"))
-    jobs.engine.poll({})
-    parent = keeper_of(first)
-    parent.suspend()
-    jobs.engine.close()
+    gate, second, parent = leave_frozen_keeper(jobs)
     assert later.engine.adopt(second)
     assert later.wait(second).cause is Cause.LOST
     (gate.directory / "go").touch()
