@@ -102,7 +102,11 @@ def test_process_that_got_the_number_of_an_earlier_one_belongs(start: Start) -> 
     def again() -> subprocess.Popen[bytes] | None:
         number.write_text(str(earlier.pid - 1), encoding="ascii")
         process = start("sleep", "60", mark="later")
-        return process if process.pid == earlier.pid else None
+        if process.pid == earlier.pid:
+            return process
+        process.kill()  # somebody else took the number first
+        process.wait()
+        return None
 
     later = wait_until(again)
     assert later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil
 
 from attrs import evolve
@@ -50,7 +51,7 @@ class Room:
             return None
         wanted = 0 if self._ignores_accelerators else requirement.accelerator_millis
         if wanted == 0:
-            return Allocation(cpu=cpu, memory=requirement.memory)
+            return _without_devices(cpu, requirement.memory)
         places = self._share(requirement, wanted) if wanted < WHOLE else self._whole(requirement, wanted // WHOLE)
         if places is None:
             return None
@@ -104,6 +105,12 @@ class Room:
                 if len(places) == number:
                     return places
         return None
+
+
+@lru_cache(maxsize=1024)
+def _without_devices(cpu: int, memory: int) -> Allocation:
+    """Return an allocation; the jobs of a batch get the same."""
+    return Allocation(cpu=cpu, memory=memory)
 
 
 def allocate(requirement: Requirement, free: Capacity) -> Allocation | None:

@@ -10,7 +10,8 @@ import math
 import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, Protocol
 
 from attrs import evolve, frozen
 
@@ -74,6 +75,13 @@ _REASONS: Final[Mapping[JobStatus, str]] = {
     _S.CANCELLED: "it was cancelled; retry it (status PENDING) to run it again",
 }
 
+_KIND_OF_END: Final[Mapping[JobStatus, EventKind]] = {
+    _S.COMPLETED: EventKind.COMPLETED,
+    _S.CANCELLED: EventKind.CANCELLED,
+    _S.FAILED: EventKind.FAILED,
+}
+_KIND_OF_RETURN: Final[Mapping[Cause | None, EventKind]] = {Cause.LOST: EventKind.LOST, None: EventKind.RELEASED}
+
 
 def check_transition(job_id: int, old: JobStatus, new: JobStatus) -> None:
     """Raise IllegalTransitionError, saying from, to and why, unless ``old`` to ``new`` is in the table."""
@@ -86,6 +94,34 @@ def check_request(job_id: int, old: JobStatus, new: JobStatus) -> None:
     if new not in REQUESTS[old]:
         reason = _REASONS[old] if new is not _S.BLOCKED else "BLOCKED follows from dependencies and cannot be set"
         raise IllegalTransitionError(f"Job {job_id} cannot go from {old} to {new}: {reason}.")
+
+
+class Judged(Protocol):
+    """What decides what follows the end of a job's attempt: a ``Standing``, or whatever else tells the same."""
+
+    @property
+    def job_id(self) -> int:
+        """The job."""
+
+    @property
+    def failures(self) -> int:
+        """Failed attempts so far."""
+
+    @property
+    def losses(self) -> int:
+        """Lost attempts so far."""
+
+    @property
+    def ooms(self) -> int:
+        """Attempts among the failures that ran out of memory so far."""
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether a person asked to cancel it."""
+
+    @property
+    def impossible(self) -> int:
+        """Dependencies that can never be met now."""
 
 
 @frozen(kw_only=True)
@@ -136,14 +172,14 @@ class Verdict:
     """Seconds before the job may be claimed again, if it is PENDING."""
 
 
-def after_success(standing: Standing) -> Verdict:
+def after_success(standing: Judged) -> Verdict:
     """Return what follows an attempt that succeeded: COMPLETED, or CANCELLED if that was asked for before."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
     return _verdict(standing, JobStatus.COMPLETED, None)
 
 
-def after_failure(standing: Standing, cause: Cause, policy: RetryPolicy) -> Verdict:
+def after_failure(standing: Judged, cause: Cause, policy: RetryPolicy) -> Verdict:
     """Return what follows an attempt that failed for ``cause``.
 
     A cancelled one is CANCELLED; a lost one is judged by ``after_loss``; any other is retried after a back-off while
@@ -162,7 +198,7 @@ def after_failure(standing: Standing, cause: Cause, policy: RetryPolicy) -> Verd
     return Verdict(status=status, failures=failures, losses=standing.losses, ooms=ooms, cause=cause, delay=delay)
 
 
-def after_loss(standing: Standing, policy: RetryPolicy) -> Verdict:
+def after_loss(standing: Judged, policy: RetryPolicy) -> Verdict:
     """Return what follows a lost attempt: PENDING at once, or FAILED when more than ``max_losses`` were lost."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
@@ -171,7 +207,7 @@ def after_loss(standing: Standing, policy: RetryPolicy) -> Verdict:
     return Verdict(status=status, failures=standing.failures, losses=losses, ooms=standing.ooms, cause=Cause.LOST)
 
 
-def after_release(standing: Standing) -> Verdict:
+def after_release(standing: Judged) -> Verdict:
     """Return what follows when a claimed job is given back: it waits again, or is CANCELLED if that was asked for."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
@@ -204,18 +240,22 @@ def attempt_status(verdict: Verdict) -> AttemptStatus:
             return AttemptStatus.FAILED
 
 
-def end_attempt(attempt: Attempt, end: AttemptEnd, verdict: Verdict, now: datetime) -> Attempt:
-    """Return the attempt as it is once its reported end has led to this verdict.
+def started_before(end: AttemptEnd, started: datetime | None, claimed: datetime, now: datetime) -> datetime | None:
+    """Return when an attempt started that ended, if that is known.
 
     One whose start was never reported started as long ago as it says that it ran, at the earliest when it was claimed.
     """
-    started = attempt.started_at
     if started is None and end.duration is not None:
-        started = max(attempt.claimed_at, now - timedelta(seconds=end.duration))
+        return max(claimed, now - timedelta(seconds=end.duration))
+    return started
+
+
+def end_attempt(attempt: Attempt, end: AttemptEnd, verdict: Verdict, now: datetime) -> Attempt:
+    """Return the attempt as it is once its reported end has led to this verdict."""
     return evolve(
         attempt,
         status=attempt_status(verdict),
-        started_at=started,
+        started_at=started_before(end, attempt.started_at, attempt.claimed_at, now),
         finished_at=now,
         expires_at=None,
         exit_code=end.exit_code,
@@ -233,13 +273,7 @@ def lose_attempt(attempt: Attempt, cause: Cause | None, message: str, now: datet
 
 def event_kind(verdict: Verdict) -> EventKind:
     """Return the kind of the one event that tells of this verdict."""
-    by_status = {
-        JobStatus.COMPLETED: EventKind.COMPLETED,
-        JobStatus.CANCELLED: EventKind.CANCELLED,
-        JobStatus.FAILED: EventKind.FAILED,
-    }
-    by_cause = {Cause.LOST: EventKind.LOST, None: EventKind.RELEASED}
-    return by_status.get(verdict.status) or by_cause.get(verdict.cause, EventKind.RETRYING)
+    return _KIND_OF_END.get(verdict.status) or _KIND_OF_RETURN.get(verdict.cause, EventKind.RETRYING)
 
 
 def needed(requirement: Requirement, policy: RetryPolicy, ooms: int) -> Requirement:
@@ -257,5 +291,11 @@ def required_memory(memory: int, policy: RetryPolicy, ooms: int) -> int:
     return min(int(memory * policy.memory_factor**ooms), MAX_MEMORY)
 
 
-def _verdict(standing: Standing, status: JobStatus, cause: Cause | None) -> Verdict:
-    return Verdict(status=status, failures=standing.failures, losses=standing.losses, ooms=standing.ooms, cause=cause)
+def _verdict(standing: Judged, status: JobStatus, cause: Cause | None) -> Verdict:
+    return _verdict_of(status, cause, standing.failures, standing.losses, standing.ooms)
+
+
+@lru_cache(maxsize=1024)
+def _verdict_of(status: JobStatus, cause: Cause | None, failures: int, losses: int, ooms: int) -> Verdict:
+    """Return a verdict; most jobs of a batch get the same."""
+    return Verdict(status=status, failures=failures, losses=losses, ooms=ooms, cause=cause)

@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=to_json)
 
 
 def encode(value: Any) -> bytes:
-    """Return plain JSON data as UTF-8; a lone surrogate, which UTF-8 cannot hold, is written as an escape."""
+    """Return plain JSON data, and jobs in it, as UTF-8; a lone surrogate, which that cannot hold, becomes an escape."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:

@@ -10,7 +10,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from whatsnext_core.converters import from_json, to_json
-from whatsnext_core.model import Allocation, ClientChanges
+from whatsnext_core.model import ClientChanges
 from whatsnext_core.storage import Page, Writer
 from whatsnext_core.sync import SyncRequest, SyncResponse
 from whatsnext_server.http.answers import Answer, Encoded, encode
@@ -147,18 +147,19 @@ def _write(response: SyncResponse) -> bytes:
     """Return the encoded answer. The jobs of a batch are of few tasks and get alike: what is alike is written once."""
     document = to_json(evolve(response, assignments=()))
     tasks: dict[int, Any] = {}
-    allocations: dict[Allocation, Any] = {}
+    allocations: dict[int, Any] = {}
     for each in response.assignments:
         if id(each.task) not in tasks:
             tasks[id(each.task)] = to_json(each.task)
-        if each.allocation not in allocations:
-            allocations[each.allocation] = to_json(each.allocation)
+        if id(each.allocation) not in allocations:
+            allocations[id(each.allocation)] = to_json(each.allocation)
         document["assignments"].append(
             {
-                "job": to_json(each.job),
+                # Whoever encodes writes a job as ``to_json`` would, in a sixth of the time, but for whole seconds.
+                "job": each.job if each.job.timeout is None else to_json(each.job),
                 "task": tasks[id(each.task)],
                 "fence": each.fence,
-                "allocation": allocations[each.allocation],
+                "allocation": allocations[id(each.allocation)],
             }
         )
     return encode(document)

@@ -52,7 +52,7 @@ def start(tx: Transaction, starts: Sequence[AttemptStart], session_id: str, now:
         state, attempt = held
         if each.handle is not None:
             holds.note_handle(attempt, dict(each.handle))
-        if attempt.status is AttemptStatus.CLAIMED:
+        if attempt.status == AttemptStatus.CLAIMED:
             holds.run(state, attempt, now)
     holds.flush()
     spread(holds.ledger, now)

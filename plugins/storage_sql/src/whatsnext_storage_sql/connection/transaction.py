@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -19,7 +18,7 @@ from whatsnext_storage_sql.connection.bulk import Rows, deleting, inserting, upd
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Order, Query, Question, run
 from whatsnext_storage_sql.connection.errors import UniquenessError, translate
-from whatsnext_storage_sql.models.types import to_micros, write_json
+from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.queue.recall import Recall
 from whatsnext_storage_sql.tables import COUNTER, EVENT, SUBMISSION
 
@@ -28,6 +27,9 @@ COUNTER_LOCK = 7_308_332_044
 
 CountKey = tuple[int, int, int, str]
 """Project, submission (0 unless staged), task and status."""
+
+EventRow = tuple[int, int, str, int, str | None]
+"""An event as it is stored: project, job, kind, microseconds since 1970, data as JSON text."""
 
 _COUNT_COLUMNS = ("project_id", "submission_id", "task_id", "status", "number")
 _COUNT_CONFLICT = (
@@ -67,7 +69,7 @@ class Transaction:
     graph_locked: bool = False
     """Whether no other server tells children of their parents before this transaction ends."""
     _counts: list[tuple[CountKey, int]] = field(factory=list)
-    _events: list[tuple[Any, ...]] = field(factory=list)
+    _events: list[EventRow] = field(factory=list)
     _orders: list[Order] = field(factory=list)
     """What is to be written before anything is read, or the transaction ends: it travels together."""
     _settled: set[int] = field(factory=set)
@@ -223,15 +225,15 @@ class Transaction:
         """Whether counters or events are not written yet."""
         return bool(self._counts or self._events)
 
-    def tell(self, project_id: int, job_id: int, kind: EventKind, at: datetime, data: Mapping[str, Any]) -> None:
-        """Write an event."""
-        self.tell_of_all(project_id, (job_id,), kind, at, data)
+    def tell(self, events: Iterable[EventRow]) -> None:
+        """Write events."""
+        self._events += events
 
     def tell_of_all(
-        self, project_id: int, job_ids: Iterable[int], kind: EventKind, at: datetime, data: Mapping[str, Any]
+        self, project_id: int, job_ids: Iterable[int], kind: EventKind, at: datetime, text: str | None
     ) -> None:
-        """Write the same event of each of these jobs."""
-        rest = (kind._value_, to_micros(at), _event_text(data))
+        """Write the same event of each of these jobs; ``text`` is its data as JSON."""
+        rest = (kind._value_, to_micros(at), text)
         self._events += [(project_id, job_id, *rest) for job_id in job_ids]
 
     def flush(self) -> None:
@@ -261,20 +263,6 @@ class Transaction:
         found = {row.id: row for row in self.all(_SUBMISSIONS, ids=wanted)}
         self._settled.update(number for number in wanted if number not in found)
         return found
-
-
-def _event_text(data: Mapping[str, Any]) -> str | None:
-    """Return what an event says as JSON text; those of a batch say much the same."""
-    items = tuple(data.items())
-    try:
-        return _known_text(items)
-    except TypeError:  # there is a list in it
-        return write_json(data)
-
-
-@lru_cache(maxsize=1024)
-def _known_text(items: tuple[tuple[str, Any], ...]) -> str | None:
-    return write_json(dict(items))
 
 
 def batch_of(job_id: int, row: Row[Any] | None) -> Batch:

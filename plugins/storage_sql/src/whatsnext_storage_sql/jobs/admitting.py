@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, delete, literal_column, or_, select, update
 
-from whatsnext_core.model import EventKind, JobStatus, event_data
+from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_core.storage import SUBMISSION_LASTS
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction
 from whatsnext_storage_sql.jobs.graph import admit, spread
 from whatsnext_storage_sql.jobs.jobstate import STATE, raw_state
 from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.rows import event_text
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import lock_tasks
 from whatsnext_storage_sql.queue import lines
@@ -101,7 +102,7 @@ def _admit_at_once(tx: Transaction, batch: int, project_id: int, jobs: Sequence[
             ready.append((project_id, class_id, -priority, job_id))
         if class_id != old_class:
             moved.append((class_id, job_id))
-    tx.tell_of_all(project_id, [job.id for job in jobs], EventKind.SUBMITTED, now, event_data(None, JobStatus.PENDING))
+    tx.tell_of_all(project_id, [job.id for job in jobs], EventKind.SUBMITTED, now, event_text(None, JobStatus.PENDING))
     lines.enter(tx, ready, to_micros(now))
     tx.update(JOB, ("class_id",), ("id",), moved)
     for task_id, number in number_of.items():

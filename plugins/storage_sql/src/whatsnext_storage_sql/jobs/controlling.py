@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import evolve
-
 from whatsnext_core.errors import IllegalTransitionError
-from whatsnext_core.model import AttemptStatus, Cause, EventKind, Job, JobStatus, event_data
+from whatsnext_core.model import AttemptStatus, Cause, EventKind, Job, JobStatus
 from whatsnext_core.states import CANCELLED_BY_HAND, after_retry, check_request
 from whatsnext_storage_sql.attempts.attempts import Holds
 from whatsnext_storage_sql.connection.transaction import Transaction
@@ -17,6 +15,7 @@ from whatsnext_storage_sql.jobs.graph import admit, move, spread
 from whatsnext_storage_sql.jobs.jobs import jobs_by_id
 from whatsnext_storage_sql.jobs.jobstate import JobState
 from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.rows import event_text
 
 
 def touch(tx: Transaction, job_ids: Sequence[int], now: datetime) -> tuple[Holds, list[JobState]]:
@@ -46,21 +45,13 @@ def cancel_one(holds: Holds, state: JobState, now: datetime) -> None:
     if attempt is not None and attempt.expires_at is not None:
         if not state.cancel_requested:
             ledger.put(state._replace(cancel_requested=True, updated_at=now))
-            data = event_data(fence=attempt.fence, client=attempt.client_id)
-            ledger.tell(state, EventKind.CANCEL_REQUESTED, now, data)
+            text = event_text(fence=attempt.fence, client=attempt.client_id)
+            ledger.tell(state, EventKind.CANCEL_REQUESTED, now, text)
         return
     details: dict[str, Any] = {"cause": Cause.CANCELLED}
     if attempt is not None:
         details |= {"fence": attempt.fence, "client": attempt.client_id}
-        holds.close(
-            evolve(
-                attempt,
-                status=AttemptStatus.CANCELLED,
-                finished_at=now,
-                cause=Cause.CANCELLED,
-                message=CANCELLED_BY_HAND,
-            )
-        )
+        holds.close(attempt, AttemptStatus.CANCELLED, Cause.CANCELLED, CANCELLED_BY_HAND, now)
     move(
         ledger,
         state,

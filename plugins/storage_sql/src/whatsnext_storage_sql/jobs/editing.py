@@ -39,7 +39,6 @@ from whatsnext_storage_sql.jobs.submitting import EDGE_COLUMNS, check_parents, c
 from whatsnext_storage_sql.models.types import write_json
 from whatsnext_storage_sql.projects.projects import lock_active_project, project
 from whatsnext_storage_sql.projects.tasks import lock_tasks
-from whatsnext_storage_sql.queue.claiming import new_attempt
 from whatsnext_storage_sql.tables import EDGE
 
 _NEEDS_WAITING = frozenset({"project_id", "task_id", "parameters", "depends"})
@@ -106,7 +105,7 @@ def _edit(ledger: Ledger, state: JobState, known: Job, fields: Mapping[str, Any]
     if "parameters" in fields:
         beside["parameters"] = write_json(dict(fields["parameters"]))
     state = ledger.put(state._replace(updated_at=now, **inside), **beside)
-    ledger.tell(state, EventKind.UPDATED, now, {"fields": sorted(fields)})
+    ledger.tell(state, EventKind.UPDATED, now, write_json({"fields": sorted(fields)}))
     return recount(ledger, state, counts, now)
 
 
@@ -196,4 +195,4 @@ def _take(holds: Holds, state: JobState, now: datetime) -> JobState:
     task = holds.ledger.task(state.task_id)
     requirement = needed(task.requirement, task.retry, state.ooms)
     allocation = Allocation(cpu=requirement.cpu, memory=requirement.memory)
-    return holds.begin(state, new_attempt(state, allocation, now), now)
+    return holds.begin(state, allocation, now)

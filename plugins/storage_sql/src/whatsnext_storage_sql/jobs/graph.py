@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select, text
 
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
-from whatsnext_core.model import EventKind, JobStatus, event_data
+from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_storage_sql.connection.dialects import among, numbers
 from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobstate import STATE, JobState, states_of
 from whatsnext_storage_sql.jobs.ledger import Ledger
-from whatsnext_storage_sql.jobs.rows import CONDITIONS
+from whatsnext_storage_sql.jobs.rows import CONDITIONS, event_text
 from whatsnext_storage_sql.tables import EDGE, JOB
 
 FATES: Mapping[str, Fate] = {found.value: found for found in Fate}
@@ -68,7 +68,7 @@ def move(
     """
     old = state.status
     state = ledger.put(state._replace(updated_at=now, **changes), **(more or {}))
-    ledger.tell(state, kind, now, event_data(old, state.status, **details))
+    ledger.tell(state, kind, now, event_text(old, state.status, **details))
     if matters(old, state.status):
         ledger.ripples.setdefault(state.id, None)
     return state
@@ -89,7 +89,7 @@ def admit(ledger: Ledger, state: JobState, now: datetime) -> JobState:
     if not state.submission_id:
         return state
     state = ledger.put(state._replace(submission_id=0))
-    ledger.tell(state, EventKind.SUBMITTED, now, event_data(None, state.status))
+    ledger.tell(state, EventKind.SUBMITTED, now, event_text(None, state.status))
     return recount(ledger, state, state.counts, now)
 
 

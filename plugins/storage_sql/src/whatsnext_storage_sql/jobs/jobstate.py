@@ -10,7 +10,6 @@ from sqlalchemy import Row, select
 
 from whatsnext_core.dependencies import Counts
 from whatsnext_core.model import Cause, JobStatus
-from whatsnext_core.states import Standing
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
@@ -54,16 +53,9 @@ class JobState(NamedTuple):
         return Counts(self.unmet, self.impossible)
 
     @property
-    def standing(self) -> Standing:
-        """What decides about the end of its attempt."""
-        return Standing(
-            job_id=self.id,
-            failures=self.failures,
-            losses=self.losses,
-            ooms=self.ooms,
-            cancel_requested=self.cancel_requested,
-            impossible=self.impossible,
-        )
+    def job_id(self) -> int:
+        """Its id, by the name that what decides about the end of its attempt (``states.Judged``) has for it."""
+        return self.id
 
     @property
     def is_ready(self) -> bool:
@@ -79,6 +71,8 @@ class JobState(NamedTuple):
 
 
 COLUMNS = JobState._fields
+SPELLED = frozenset({"status", "cause", "not_before", "updated_at", "started_at", "finished_at"})
+"""The columns whose values the database spells in another way; see ``bulk.plain``."""
 _STATUS, _CAUSE = COLUMNS.index("status"), COLUMNS.index("cause")
 STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TASK.c.id == JOB.c.task_id)
 """Selects states, each followed by whether its task is deleted."""
@@ -97,7 +91,7 @@ def states_of(tx: Transaction, rows: Sequence[Row[Any]]) -> list[tuple[JobState,
     found = []
     for row, state in zip(rows, states, strict=True):
         batch = batch_of(state.id, batches.get(state.submission_id))
-        in_queue = state if batch is not Batch.ADMITTED else state._replace(submission_id=0)
+        in_queue = state._replace(submission_id=0) if state.submission_id and batch is Batch.ADMITTED else state
         found.append((in_queue, Batch.HIDDEN if row[len(COLUMNS)] else batch))
     return found
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import compress
 from operator import ne
 from typing import Any
 
@@ -16,14 +15,13 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
 from whatsnext_storage_sql.connection.bulk import plain
 from whatsnext_storage_sql.connection.direct import Query, Question
-from whatsnext_storage_sql.connection.transaction import Batch, Transaction
-from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, JobState, states_of
+from whatsnext_storage_sql.connection.transaction import Batch, EventRow, Transaction
+from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, SPELLED, JobState, states_of
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id
 from whatsnext_storage_sql.queue import lines
 from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 
-_SUBMISSION = COLUMNS.index("submission_id")
 _LISTING_KEYS = ("project_id", "status", "job_id")
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
 
@@ -45,7 +43,7 @@ class Ledger:
     """Jobs whose children must be told what they are now; with the last status of a deleted one."""
     fates: dict[tuple[int, int], Fate] = field(factory=dict)
     """What children (first) were told of the edges to their parents, not written yet."""
-    _events: list[tuple[int, int, EventKind, datetime, Mapping[str, Any]]] = field(factory=list)
+    _events: list[EventRow] = field(factory=list)
     _before: dict[int, JobState] = field(factory=dict)
     _now: dict[int, JobState] = field(factory=dict)
     _unseen: set[int] = field(factory=set)
@@ -113,9 +111,9 @@ class Ledger:
             self._more.setdefault(state.id, {}).update(more)
         return state
 
-    def tell(self, state: JobState, kind: EventKind, now: datetime, data: Mapping[str, Any]) -> None:
-        """Note an event of a job."""
-        self._events.append((state.project_id, state.id, kind, now, data))
+    def tell(self, state: JobState, kind: EventKind, now: datetime, text: str | None) -> None:
+        """Note an event of a job; ``text`` is its data as JSON."""
+        self._events.append((state.project_id, state.id, kind._value_, to_micros(now), text))
 
     def forget(self, job_id: int) -> None:
         """Note that a job is gone; whoever calls this deletes its rows."""
@@ -126,8 +124,7 @@ class Ledger:
 
     def flush(self, now: datetime) -> None:
         """Write what changed; the command goes on with what it knows."""
-        for event in self._events:
-            self.tx.tell(*event)
+        self.tx.tell(self._events)
         self._events.clear()
         changed = [
             (old, self._now[job_id])
@@ -173,17 +170,20 @@ class Ledger:
         return found
 
     def _write_rows(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
-        groups: defaultdict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        groups: defaultdict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
         for old, new in changed:
-            differs = list(map(ne, old, new))
-            if self.by_cursor:
-                differs[_SUBMISSION] = False
             more = self._more.get(new.id, {})
-            names = (*compress(COLUMNS, differs), *more)
-            if names:
-                groups[names].append((*map(plain, compress(new, differs)), *more.values(), new.id))
-        for names, rows in groups.items():
-            self.tx.update(JOB, names, ("id",), rows)
+            groups[*map(ne, old, new), *more].append((*new, *more.values()))
+        for differs, rows in groups.items():
+            names = (*COLUMNS, *differs[len(COLUMNS) :])
+            columns = {
+                name: tuple(map(plain, column)) if name in SPELLED else column
+                for name, differs_, column in zip(names, differs, zip(*rows, strict=True), strict=True)
+                if differs_ and not (self.by_cursor and name == "submission_id")
+            }
+            if columns:
+                ids = [row[0] for row in rows]
+                self.tx.update(JOB, tuple(columns), ("id",), list(zip(*columns.values(), ids, strict=True)))
 
     def _write_lists(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
         rows = []

@@ -30,6 +30,7 @@ from whatsnext_core.model import (
     Share,
     Task,
     TaskSpec,
+    event_data,
 )
 from whatsnext_storage_sql.models.types import read_json, write_json
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
@@ -202,6 +203,12 @@ def client_values(client: Client) -> dict[str, Any]:
         "is_active": client.is_active,
         "draining": client.draining,
     }
+
+
+@lru_cache(maxsize=4096)
+def event_text(old: JobStatus | None = None, new: JobStatus | None = None, **details: Any) -> str | None:
+    """Return the data of an event, of what ``event_data`` takes, as JSON text; those of a batch say much the same."""
+    return write_json(event_data(old, new, **details))
 
 
 def event_of(row: Row[Any]) -> Event:

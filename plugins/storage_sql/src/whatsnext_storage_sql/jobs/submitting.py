@@ -13,7 +13,7 @@ from sqlalchemy import Row, bindparam, insert, literal_column, or_, select, text
 
 from whatsnext_core.dependencies import Counts, Fate, fate, weigh
 from whatsnext_core.errors import InvalidError, NotFoundError
-from whatsnext_core.model import EventKind, JobSpec, JobStatus, Project, event_data
+from whatsnext_core.model import EventKind, JobSpec, JobStatus, Project
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.references import check_references, refers
 from whatsnext_storage_sql.connection.dialects import among
@@ -21,7 +21,7 @@ from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.ledger import Ledger
-from whatsnext_storage_sql.jobs.rows import STATUSES
+from whatsnext_storage_sql.jobs.rows import STATUSES, event_text
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.projects.projects import SHARED, active_project, lock_active_project
 from whatsnext_storage_sql.projects.tasks import KEPT
@@ -196,7 +196,7 @@ def _write(
     if submission:
         return []
     for status, same in groupby(statuses, itemgetter(0)):
-        tx.tell_of_all(project_id, [number for _, number in same], EventKind.SUBMITTED, now, event_data(None, status))
+        tx.tell_of_all(project_id, [number for _, number in same], EventKind.SUBMITTED, now, event_text(None, status))
     enter(tx, ready, moment)
     return [number for status, number in statuses if status is JobStatus.BLOCKED]
 

@@ -11,7 +11,7 @@ from attrs import evolve
 from sqlalchemy import Row, bindparam, delete, select
 
 from whatsnext_core.errors import InvalidError
-from whatsnext_core.model import Allocation, Assignment, Attempt, AttemptStatus
+from whatsnext_core.model import Allocation, Assignment
 from whatsnext_core.references import lacking, refers, results_needed, with_results
 from whatsnext_core.scheduling import CLAIM_ROUNDS, RESERVATION_HOLDS, Pick, plan_claim
 from whatsnext_core.storage import ClaimRequest
@@ -21,7 +21,7 @@ from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.jobs import EDGES, by_child, jobs_by_id
-from whatsnext_storage_sql.jobs.jobstate import COLUMNS, UNLOCKED_STATES, JobState
+from whatsnext_storage_sql.jobs.jobstate import COLUMNS, UNLOCKED_STATES
 from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.jobs.rows import JOB_COLUMNS, JOB_FIELDS, allocation_of, job_with, task_of
 from whatsnext_storage_sql.models.types import to_micros
@@ -128,12 +128,11 @@ def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: da
     for pick in picks:
         state = holds.ledger.seen(pick.job_id)
         if state is not None and state.is_ready:
-            attempt = new_attempt(state, pick.allocation, now, request)
-            state = holds.begin(state, attempt, now)
+            state = holds.begin(state, pick.allocation, now, request)
             values = zip(_NAMES, (*_shared(state), *found[state.id][-len(_BESIDE) :]), strict=True)
             job = job_with(dict(values), before.get(state.id, ()))
             task = task_by_id[state.task_id]
-            given.append(Assignment(job=job, task=task, fence=attempt.fence, allocation=pick.allocation))
+            given.append(Assignment(job=job, task=task, fence=state.attempt, allocation=pick.allocation))
     holds.flush()
     spread(holds.ledger, now)
     return given
@@ -160,22 +159,6 @@ def _with_results(tx: Transaction, taken: Sequence[Assignment], now: datetime) -
         holds.flush()
         spread(holds.ledger, now)
     return found
-
-
-def new_attempt(state: JobState, allocation: Allocation, now: datetime, request: ClaimRequest | None = None) -> Attempt:
-    """Return the next attempt of a job; without a request it has no client and no lease."""
-    lease = request.lease if request else None
-    return Attempt(
-        job_id=state.id,
-        fence=state.attempt + 1,
-        status=AttemptStatus.CLAIMED,
-        client_id=request.client_id if request else None,
-        session_id=request.session_id if request else None,
-        allocation=allocation,
-        claimed_at=now,
-        expires_at=now + lease if lease is not None else None,
-        request=request.request if request else None,
-    )
 
 
 def _assignments(tx: Transaction, given: dict[int, tuple[int, Allocation]]) -> list[Assignment]:

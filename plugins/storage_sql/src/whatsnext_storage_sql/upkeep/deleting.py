@@ -7,13 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select
 
-from whatsnext_core.model import EventKind, JobStatus, event_data
+from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_core.states import CLIENT_DELETED
 from whatsnext_storage_sql.attempts.attempts import Holds
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.graph import admit, lock_graph, spread
 from whatsnext_storage_sql.jobs.jobs import VISIBLE
 from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.rows import event_text
 from whatsnext_storage_sql.projects.clients import lock_client
 from whatsnext_storage_sql.projects.projects import project
 from whatsnext_storage_sql.tables import CLIENT, JOB, LEASE, LISTING, RESERVATION, TASK
@@ -46,7 +47,7 @@ def delete_jobs(tx: Transaction, job_ids: Sequence[int], now: datetime) -> int:
     ledger.load(wanted)
     states = [admit(ledger, state, now) for job_id in wanted if (state := ledger.seen(job_id)) is not None]
     for state in states:
-        ledger.tell(state, EventKind.DELETED, now, event_data(state.status))
+        ledger.tell(state, EventKind.DELETED, now, event_text(state.status))
     erase(ledger, states, now)
     spread(ledger, now)
     return len(states)
