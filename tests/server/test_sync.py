@@ -1,18 +1,13 @@
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.server.serving import Api
 from tests.support import wait_until
-from whatsnext_core.converters import to_json
-from whatsnext_core.model import Job, JobStatus
-from whatsnext_server.http.answers import encode
 
 LONG = 30.0
 
@@ -42,44 +37,6 @@ def test_sync_hands_out_jobs_with_all_that_is_needed_to_run_them(api: Api) -> No
     assert (assignment["fence"], assignment["allocation"]["cpu"]) == (1, 2)
     assert (answer["lease"], answer["interval"], answer["num_pending"]) == (90, 20, 0)
     assert (answer["orders"], answer["outcomes"]) == ([], [])
-
-
-def test_assigned_jobs_are_written_as_any_value_of_the_model(api: Api) -> None:
-    project_id, task_id = api.queue()
-    first = api.job(project_id, task_id)
-    api.job(project_id, task_id, depends={str(first): "job"})
-    api.job(project_id, task_id, timeout=5.0, parameters={"lr": 1.0, "deep": [{"ü": None}]})
-    client_id = api.worker()
-    found = list(api.sync(client_id, 1, want=9, project_ids=[project_id])["assignments"])
-    found += api.sync(client_id, 2, want=9, project_ids=[project_id], ended=[end(first, 1)])["assignments"]
-    assert len(found) == 3
-    assert api.app is not None
-    with api.app.state.services.storage.read() as reader:
-        for each in found:
-            assert each["job"]["depends"] in ({}, {str(first): "job"})
-            stored = to_json(reader.job(each["job"]["id"]))
-            changed = {name for name, value in each["job"].items() if value != stored[name]}
-            assert each["job"].keys() == stored.keys()
-            assert changed <= ({"status", "updated_at", "finished_at"} if each["job"]["id"] == first else set())
-            assert type(each["job"]["timeout"]) is type(stored["timeout"])
-
-
-def test_job_with_a_lone_surrogate_is_written_as_any_value_of_the_model() -> None:
-    now = datetime(2026, 1, 31, tzinfo=UTC)
-    job = Job(
-        id=1,
-        name="job",
-        project_id=1,
-        task_id=1,
-        task_name="train",
-        parameters={"name": "\ud800"},
-        status=JobStatus.PENDING,
-        priority=0,
-        depends={2: "before"},
-        created_at=now,
-        updated_at=now,
-    )
-    assert json.loads(encode([job])) == [to_json(job)]
 
 
 def test_sync_gives_as_much_as_fits(api: Api) -> None:
