@@ -61,7 +61,7 @@ class Attempt(Base):
             sqlite_where=text("request IS NOT NULL"),
             postgresql_where=text("request IS NOT NULL"),
         ),
-        {"sqlite_with_rowid": False, "postgresql_with": {"fillfactor": 80}},
+        {"sqlite_with_rowid": False, "postgresql_with": {"fillfactor": 50}},
     )
 
 

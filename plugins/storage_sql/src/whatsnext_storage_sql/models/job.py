@@ -58,7 +58,7 @@ class Job(Base):
             sqlite_where=text("submission_id > 0"),
             postgresql_where=text("submission_id > 0"),
         ),
-        {"postgresql_with": {"fillfactor": 80}},
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
 

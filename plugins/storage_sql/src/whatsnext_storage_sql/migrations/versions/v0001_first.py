@@ -178,7 +178,7 @@ def _create_jobs() -> None:
         sa.Column("result", sa.Text(), nullable=True),
         sa.Column("parameters", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
-        postgresql_with={"fillfactor": 80},
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("ix_job_project_id_id", "job", ["project_id", "id"], unique=False)
     op.create_index(
@@ -299,7 +299,7 @@ def _create_clients() -> None:
         sa.Column("cpu_seconds", sa.Float(precision=53), nullable=True),
         sa.Column("handle", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("job_id", "fence", name="pk_attempt"),
-        postgresql_with={"fillfactor": 80},
+        postgresql_with={"fillfactor": 50},
         sqlite_with_rowid=False,
     )
     op.create_index(
