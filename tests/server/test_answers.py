@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 from tests.server.serving import Api
 from whatsnext_core.converters import to_json
-from whatsnext_core.model import Job, JobStatus
+from whatsnext_core.model import EndOutcome, Job, JobStatus
 from whatsnext_server.http.answers import encode
 
 
@@ -14,9 +14,11 @@ def test_assigned_jobs_are_written_as_any_value_of_the_model(api: Api) -> None:
     api.job(project_id, task_id, timeout=5.0, parameters={"lr": 1.0, "deep": [{"ü": None}]})
     client_id = api.worker()
     found = list(api.sync(client_id, 1, want=9, project_ids=[project_id])["assignments"])
-    found += api.sync(
-        client_id, 2, want=9, project_ids=[project_id], ended=[{"job_id": first, "fence": 1, "succeeded": True}]
-    )["assignments"]
+    ended = [{"job_id": first, "fence": 1, "succeeded": True}]
+    answer = api.sync(client_id, 2, want=9, project_ids=[project_id], ended=ended)
+    outcome = EndOutcome(job_id=first, fence=1, accepted=True, status=JobStatus.COMPLETED)
+    assert answer["outcomes"] == [to_json(outcome)]
+    found += answer["assignments"]
     assert len(found) == 3
     assert api.app is not None
     with api.app.state.services.storage.read() as reader:

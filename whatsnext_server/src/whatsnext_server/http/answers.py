@@ -14,7 +14,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separator
 
 
 def encode(value: Any) -> bytes:
-    """Return plain JSON data, and jobs in it, as UTF-8; a lone surrogate, which that cannot hold, becomes an escape."""
+    """Return JSON data, and values of the model in it, as UTF-8, which has an escape for a lone surrogate."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:

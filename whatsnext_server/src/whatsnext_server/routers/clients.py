@@ -145,7 +145,8 @@ def _read(body: bytes) -> SyncRequest:
 
 def _write(response: SyncResponse) -> bytes:
     """Return the encoded answer. The jobs of a batch are of few tasks and get alike: what is alike is written once."""
-    document = to_json(evolve(response, assignments=()))
+    document = to_json(evolve(response, assignments=(), outcomes=()))
+    document["outcomes"] = response.outcomes
     tasks: dict[int, Any] = {}
     allocations: dict[int, Any] = {}
     for each in response.assignments:
@@ -155,7 +156,7 @@ def _write(response: SyncResponse) -> bytes:
             allocations[id(each.allocation)] = to_json(each.allocation)
         document["assignments"].append(
             {
-                # Whoever encodes writes a job as ``to_json`` would, in a sixth of the time, but for whole seconds.
+                # A job is encoded as ``to_json`` would have it, in a sixth of the time, but for whole seconds.
                 "job": each.job if each.job.timeout is None else to_json(each.job),
                 "task": tasks[id(each.task)],
                 "fence": each.fence,

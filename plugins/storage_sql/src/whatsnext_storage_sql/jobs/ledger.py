@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import ne
@@ -15,7 +15,7 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
 from whatsnext_storage_sql.connection.bulk import plain
 from whatsnext_storage_sql.connection.direct import Query, Question
-from whatsnext_storage_sql.connection.transaction import Batch, EventRow, Transaction
+from whatsnext_storage_sql.connection.transaction import Batch, CountKey, EventRow, Transaction
 from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, SPELLED, JobState, states_of
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id
@@ -137,13 +137,14 @@ class Ledger:
         self._write_rows(changed)
         self._write_lists(changed)
         self._write_queue(changed, now)
+        counts: Counter[tuple[CountKey, CountKey]] = Counter()
         for old, new in changed:
             before = (old.project_id, old.submission_id, old.task_id, old.status._value_)
-            after = (new.project_id, new.submission_id, new.task_id, new.status._value_)
-            if before != after:
-                self.tx.count(before, -1)
-                self.tx.count(after, +1)
+            counts[before, (new.project_id, new.submission_id, new.task_id, new.status._value_)] += 1
             self._before[new.id] = self._now[new.id] = new
+        for (before, after), number in counts.items():
+            self.tx.count(before, -number)
+            self.tx.count(after, +number)
         self._more.clear()
 
     def _choose_lines(self, changed: list[tuple[JobState, JobState]]) -> list[tuple[JobState, JobState]]:
