@@ -1,7 +1,8 @@
 """3: what one durable request costs: one caller, one job at a time, over the commits of one connection.
 
 Two ways: the workers' protocol, where one request reports the end of a job and claims the next, as in figure 2; and the
-documented calls, which claim and report by a request each.
+documented calls, which claim and report by a request each. Beside them, as the floor, what two requests cost to a
+server of the same framework that inserts one row for each: nothing that is built on it can be quicker.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Callable
 
 from tests.benchmarks import calibration
 from tests.benchmarks.figure import Figure, ratios
+from tests.benchmarks.floor import serving_rows
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.puller import Claimed, Puller
-from tests.benchmarks.system import postgresql, serving
+from tests.benchmarks.system import postgresql, scratch, serving
 from whatsnext.api.client import Job, Project, Server
 
 
@@ -61,7 +63,20 @@ def measure(plan: Plan) -> list[Figure]:
             lambda: calibration.pgbench(database, folder, clients=1, seconds=plan.size(2, 1)),
             ("postgresql", "PostgreSQL with fsync / one-row commits/s of pgbench -c1"),
         )
-    return [*lite, *heavy]
+    return [*lite, _floor(plan, jobs), *heavy]
+
+
+def _floor(plan: Plan, jobs: int) -> Figure:
+    cycles, commits = [], []
+    with scratch() as folder, serving_rows(folder) as send:
+        for _ in range(plan.rounds):
+            before = calibration.sqlite_commits(folder / "plain.db", jobs * 2)
+            cycles.append(send(jobs))
+            commits.append((before + calibration.sqlite_commits(folder / "plain.db", jobs * 2)) / 2)
+    title = (
+        "the floor: two requests for each to a FastAPI server that inserts a row, SQLite FULL / its one-row commits/s"
+    )
+    return _figure("unbatched-floor", title, cycles, commits)
 
 
 def _measured(
