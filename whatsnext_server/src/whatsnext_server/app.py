@@ -19,9 +19,9 @@ from whatsnext_server.config import ServerSettings
 from whatsnext_server.extensions import load_extensions
 from whatsnext_server.http import errors
 from whatsnext_server.http.bodies import BodyLimit
+from whatsnext_server.http.direct import Direct
 from whatsnext_server.http.openapi import Application
 from whatsnext_server.http.origins import ForeignPages
-from whatsnext_server.http.routing import Index
 from whatsnext_server.http.security import Doorkeeper, Guard
 from whatsnext_server.process.logs import RequestLog
 from whatsnext_server.process.opening import opened_storage
@@ -72,7 +72,6 @@ def create_app(
     )
     for router in ALL:
         app.router.routes.extend(router.routes)
-    app.router.routes.insert(0, Index(app.router.routes))
     for extension in extensions.routers.values():
         app.include_router(extension)
     errors.install(app)
@@ -125,6 +124,7 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
         )
     )
     found.append(Middleware(errors.LastResort))
+    found.append(Middleware(Direct, [route for router in ALL for route in router.routes]))
     return found
 
 

@@ -80,9 +80,8 @@ def status_of(error: WhatsNextError) -> int:
 
 def install(app: FastAPI) -> None:
     """Make all errors of ``app`` become answers here."""
-    app.add_exception_handler(WhatsNextError, _domain)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
 
 async def _domain(request: Request, error: Exception) -> Response:
@@ -121,8 +120,16 @@ async def _http(request: Request, error: Exception) -> Response:
     return Answer({"detail": detail}, error.status_code, headers)
 
 
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed unexpectedly", request.method, request.scope["path"], exc_info=error)
+    return Answer({"detail": "The server failed unexpectedly; its log says why. Please report it."}, 500)
+
+
+_HANDLERS: Final = {WhatsNextError: _domain, RequestValidationError: _validation, HTTPException: _http}
+
+
 class LastResort:
-    """Answers 500 when something failed that nobody foresaw, logs it, and keeps the connection."""
+    """Answers what failed outside of FastAPI, with 500 and a line in the log if nobody foresaw it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -140,12 +147,12 @@ class LastResort:
             await self._app(scope, receive, note)
         except ClientDisconnect:
             _log.debug("%s %s: whoever sent it went away", scope["method"], scope["path"])
-        except Exception:
+        except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            _log.exception("%s %s failed unexpectedly", scope["method"], scope["path"])
-            detail = "The server failed unexpectedly; its log says why. Please report it."
-            await Answer({"detail": detail}, 500)(scope, receive, send)
+            handle = next((_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS), _unforeseen)
+            response = await handle(Request(scope), error)
+            await response(scope, receive, send)
 
 
 def _methods(request: Request) -> set[str]:

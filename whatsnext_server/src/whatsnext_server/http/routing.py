@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import Message, Receive
 
 from whatsnext_server.http.reading import parse_json
 from whatsnext_server.schemas.common import Problem
@@ -40,6 +39,10 @@ PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
     503: ("The server cannot do it now.", "The database cannot be reached; try again in a second."),
 }
 """The statuses of errors, each with what it means and an example."""
+
+
+JSON: Final = "application/json"
+"""The type that bodies are declared to have."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -73,6 +76,30 @@ class StrictRequest(Request):
         """Return what the body says."""
         return parse_json(await self.body())
 
+    async def body(self) -> bytes:
+        """Return the body, which mostly comes in one piece."""
+        if not hasattr(self, "_body"):  # FastAPI's documentation of custom requests keeps it under this name too
+            parts, goes_on = [], True
+            while goes_on:
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(message.get("body", b""))
+                goes_on = message.get("more_body", False)
+            self._body = b"".join(parts)
+        return self._body
+
+    def again(self) -> Receive:
+        """Return what receives the body once more, if it was read."""
+        if not hasattr(self, "_body"):
+            return self.receive
+        messages = iter([{"type": "http.request", "body": self._body, "more_body": False}])
+
+        async def receive() -> Message:
+            return next(messages, None) or await self.receive()
+
+        return receive
+
 
 class Endpoint(APIRoute):
     """An endpoint that answers at its path with and without a trailing slash."""
@@ -101,51 +128,15 @@ def check_address(request: Request) -> None:
         raise HTTPException(400, "The path or the query contains a NUL (%00); remove it.")
 
 
-def check_content_type(request: Request) -> None:
-    """Raise HTTPException 400 unless the body is declared to be JSON; a browser sends nothing else unasked."""
+def check_content_type(request: Request) -> str:
+    """Return what the body is declared to be; HTTPException 400 unless it is JSON. A browser sends none unasked."""
     declared = request.headers.get("content-type", "")
     kind = declared.partition(";")[0].strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+    if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise HTTPException(
             400, f"The body's Content-Type is {declared[:100]!r}; send JSON with Content-Type: application/json."
         )
-
-
-class Index(BaseRoute):
-    """Finds an endpoint by method and first word of the path, where trying one after the other takes longer than it.
-
-    It stands before the endpoints themselves, which stay where they are for the description of the API, and for a
-    request that none of them answers.
-    """
-
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._routes: dict[tuple[str, str], list[Route]] = {}
-        for route in routes:
-            if isinstance(route, Route):
-                for method in route.methods or ():
-                    self._routes.setdefault((method, _first_word(route.path)), []).append(route)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether an endpoint answers the request, and with what."""
-        if scope["type"] == "http":
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
-            for route in self._routes.get((scope["method"], _first_word(path)), ()):
-                match, child = route.matches(scope)
-                if match is Match.FULL:
-                    return match, {**child, "whatsnext.route": route}
-        return Match.NONE, {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the endpoint that was found answer."""
-        await scope["whatsnext.route"].handle(scope, receive, send)
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """Leave the naming of paths to the endpoints themselves."""
-        raise NoMatchFound(name, path_params)
-
-
-def _first_word(path: str) -> str:
-    return path[1:].partition("/")[0]
+    return kind
 
 
 def new_router(tag: str) -> APIRouter:
@@ -154,9 +145,9 @@ def new_router(tag: str) -> APIRouter:
 
 
 __all__ = [
+    "JSON",
     "PROBLEMS",
     "Endpoint",
-    "Index",
     "StrictRequest",
     "accept_trailing_slash",
     "check_content_type",
