@@ -1,6 +1,6 @@
 """What a storage says to its database: the statements, and how the database goes about them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
@@ -59,3 +59,24 @@ def spying() -> Iterator[Spy]:
         yield spy
     finally:
         event.remove(Engine, "before_cursor_execute", hear)
+
+
+def instructions(act: Callable[[], object]) -> int:
+    """How many hundreds of instructions SQLite's machine runs meanwhile."""
+    ran = 0
+
+    def count_one() -> int:
+        nonlocal ran
+        ran += 1
+        return 0
+
+    def watch(connection: Connection, *_: object) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(count_one, 100)
+
+    event.listen(Engine, "before_cursor_execute", watch)
+    try:
+        act()
+    finally:
+        event.remove(Engine, "before_cursor_execute", watch)
+    return ran

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 from attrs import evolve
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, event, text
 
-from tests.plugins.storage_sql.spying import Spy, spying
+from tests.plugins.storage_sql.spying import Spy, instructions, spying
 from whatsnext_core.model import (
     Artifact,
     ArtifactSpec,
@@ -358,28 +358,7 @@ def test_sqlite_works_as_little_with_many_jobs_as_with_few(storage: SQLStorage) 
             look(reader, last)
 
     act()
-    few = steps(act)
+    few = instructions(act)
     for _ in range(5):
         story.write(lambda writer: writer.submit(last.project_id, specs(last.task_id, 2_000), story.now))
-    assert steps(act) < few * 1.5
-
-
-def steps(act: Callable[[], object]) -> int:
-    """How many hundreds of instructions SQLite's machine runs meanwhile."""
-    ran = 0
-
-    def count_one() -> int:
-        nonlocal ran
-        ran += 1
-        return 0
-
-    def watch(connection: Connection, *_: object) -> None:
-        driver: Any = connection.connection.driver_connection
-        driver.set_progress_handler(count_one, 100)
-
-    event.listen(Engine, "before_cursor_execute", watch)
-    try:
-        act()
-    finally:
-        event.remove(Engine, "before_cursor_execute", watch)
-    return ran
+    assert instructions(act) < few * 1.5

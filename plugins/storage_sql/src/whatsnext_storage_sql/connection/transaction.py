@@ -120,9 +120,9 @@ class Transaction:
         row = self.first(statement, **parameters)
         return None if row is None else row[0]
 
-    def insert(self, table: Table, columns: Sequence[str], rows: Rows) -> None:
-        """Insert rows of plain values."""
-        self._note(inserting(self.connection.dialect, table, columns, rows))
+    def insert(self, table: Table, columns: Sequence[str], rows: Rows, conflict: str = "") -> None:
+        """Insert rows of plain values; ``conflict`` says what to do about a row that is there already."""
+        self._note(inserting(self.connection.dialect, table, columns, rows, conflict))
 
     def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
         """Set columns of rows that are found by their keys; each row gives first the values, then the keys, plain."""
@@ -247,7 +247,7 @@ class Transaction:
             for key, change in self._counts:
                 changes[key] += change
             rows = [(*key, number) for key, number in sorted(changes.items()) if number]
-            self._note(inserting(self.connection.dialect, COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT))
+            self.insert(COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT)
             self.insert(EVENT, _EVENT_COLUMNS, self._events)
         self.send()
         self._counts.clear()

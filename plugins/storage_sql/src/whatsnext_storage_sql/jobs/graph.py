@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy import bindparam, select, text
 
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
-from whatsnext_core.model import EventKind, JobStatus
+from whatsnext_core.model import Condition, EventKind, JobStatus
 from whatsnext_storage_sql.connection.dialects import among, numbers
 from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobstate import STATE, JobState, states_of
 from whatsnext_storage_sql.jobs.ledger import Ledger
-from whatsnext_storage_sql.jobs.rows import CONDITIONS, event_text
-from whatsnext_storage_sql.tables import EDGE, JOB
+from whatsnext_storage_sql.jobs.rows import event_text
+from whatsnext_storage_sql.tables import EDGE, JOB, RIPPLE
 
 FATES: Mapping[str, Fate] = {found.value: found for found in Fate}
 AT_ONCE = 500
@@ -36,20 +36,51 @@ _PARENTS = Query(
         among(JOB.c.id, "ids"), select(EDGE.c.parent_id).where(EDGE.c.parent_id == JOB.c.id).exists()
     )
 )
-_CHILDREN_OF = (
-    STATE.add_columns(EDGE.c.parent_id, EDGE.c.condition, EDGE.c.fate)
-    .join(EDGE, EDGE.c.child_id == JOB.c.id)
+_EDGES = Query(
+    select(EDGE.c.parent_id, EDGE.c.child_id, EDGE.c.condition, EDGE.c.fate)
     .where(among(EDGE.c.parent_id, "ids"))
     .order_by(EDGE.c.parent_id, EDGE.c.child_id)
     .limit(bindparam("limit"))
-    .with_for_update(of=(JOB, EDGE))
 )
-_CHILDREN = Query(_CHILDREN_OF)
-_CHILDREN_AFTER = _CHILDREN_OF.where(EDGE.c.child_id > bindparam("cursor"))
-_KEEP = text(
-    "INSERT INTO ripple (parent_id, cursor, last_status) VALUES (:parent, :cursor, :last) "
-    "ON CONFLICT (parent_id) DO UPDATE SET cursor = excluded.cursor, last_status = excluded.last_status"
+_CHILDREN = Query(
+    STATE.where(
+        JOB.c.id.in_(
+            select(EDGE.c.child_id)
+            .where(among(EDGE.c.parent_id, "ids"))
+            .order_by(EDGE.c.parent_id, EDGE.c.child_id)
+            .limit(bindparam("limit"))
+        )
+    )
+    .order_by(JOB.c.id)
+    .with_for_update(of=JOB)
 )
+_OF = {status: {condition.value: fate(condition, status).value for condition in Condition} for status in JobStatus}
+_AFTER_DELETION = {
+    status: {condition.value: fate_after_deletion(condition, status).value for condition in Condition}
+    for status in JobStatus
+}
+_CHANGES = {(old.value, new.value): weigh(old, new) for old in Fate for new in Fate}
+_AGAIN = " ON CONFLICT (parent_id) DO UPDATE SET cursor = excluded.cursor, last_status = excluded.last_status"
+
+KnownEdge: TypeAlias = tuple[int, str, str]
+"""The child of an edge, its condition, and what the child was last told of it, as the database spells them."""
+
+
+class News(NamedTuple):
+    """What some children of a job are to be told."""
+
+    parent: int
+    status: JobStatus | None
+    """What the database says that the parent is; None for one that the ledger knows."""
+    last: JobStatus | None
+    """The status in which the parent was deleted; None for one that is still there."""
+    edges: list[KnownEdge]
+
+    def fates(self, ledger: Ledger) -> Mapping[str, str]:
+        """Return what an edge of each condition is now."""
+        if self.last is not None:
+            return _AFTER_DELETION[self.last]
+        return _OF[ledger[self.parent].status if self.status is None or ledger.knows(self.parent) else self.status]
 
 
 def move(
@@ -76,12 +107,11 @@ def move(
 
 def recount(ledger: Ledger, state: JobState, counts: Counts, now: datetime) -> JobState:
     """Give a job new counts, and if it waits in the queue, the status that follows from them."""
-    state = ledger.put(state._replace(unmet=counts.unmet, impossible=counts.impossible))
     status = counts.status
-    if not state.submission_id and state.status.is_waiting and state.status is not status:
-        kind = EventKind.BLOCKED if status is JobStatus.BLOCKED else EventKind.UNBLOCKED
-        return move(ledger, state, kind, now, {}, status=status)
-    return state
+    if state.submission_id or not state.status.is_waiting or state.status is status:
+        return ledger.put(state._replace(unmet=counts.unmet, impossible=counts.impossible))
+    kind = EventKind.BLOCKED if status is JobStatus.BLOCKED else EventKind.UNBLOCKED
+    return move(ledger, state, kind, now, {}, status=status, unmet=counts.unmet, impossible=counts.impossible)
 
 
 def admit(ledger: Ledger, state: JobState, now: datetime) -> JobState:
@@ -142,62 +172,56 @@ def spread(ledger: Ledger, now: datetime, limit: int = AT_ONCE) -> int:
 def _tell_wave(ledger: Ledger, now: datetime, limit: int) -> int:
     """Tell the children of all jobs that changed; what changes with them makes the next wave."""
     wave = ledger.ripples
-    rows = ledger.tx.all(_CHILDREN, ids=list(wave), limit=limit + 1)
+    wanted = {"ids": list(wave), "limit": limit + 1}
+    rows, children = ledger.tx.ask((_EDGES, wanted), (_CHILDREN, wanted))
+    for child in states_of(ledger.tx, children):
+        ledger.know(*child)
     cut = rows[limit].parent_id if len(rows) > limit else None
-    rows = rows[:limit]
-    children: dict[int, list[Row[Any]]] = {}
-    for row, known in zip(rows, states_of(ledger.tx, rows), strict=True):
-        ledger.know(*known)
-        children.setdefault(row.parent_id, []).append(row)
+    edges: dict[int, list[KnownEdge]] = {}
+    for parent, child, condition, known in rows[:limit]:
+        edges.setdefault(parent, []).append((child, condition, known))
     ledger.ripples = {}
     if cut is not None:
-        cursor = children[cut][-1].id if cut in children else 0
+        cursor = edges[cut][-1][0] if cut in edges else 0
         _write_ripples(ledger.tx, {cut: (cursor, wave[cut])})
         ledger.ripples = {parent: last for parent, last in wave.items() if parent > cut}
-    for parent, last in wave.items():
-        for row in children.get(parent, ()):
-            _tell(ledger, parent, last, row, now)
-    return len(rows)
+    tell(ledger, [News(parent, None, last, edges[parent]) for parent, last in wave.items() if parent in edges], now)
+    return min(len(rows), limit)
 
 
-def tell_after(
-    ledger: Ledger, parent: int, last: JobStatus | None, cursor: int, now: datetime, limit: int
-) -> tuple[int, int | None]:
-    """Tell up to ``limit`` children after the ``cursor``.
+def tell(ledger: Ledger, news: Sequence[News], now: datetime) -> None:
+    """Tell children what became of their parents, one edge after the other; only those that learn something are read.
 
-    Returns how many were told, and the last one of them; None if there is none after it.
+    Nobody else changes these edges while this transaction holds the lock of the graph.
     """
-    rows = ledger.tx.all(_CHILDREN_AFTER, ids=[parent], cursor=cursor, limit=limit + 1)
-    told = rows[:limit]
-    for known in states_of(ledger.tx, told):
-        ledger.know(*known)
-    for row in told:
-        _tell(ledger, parent, last, row, now)
-    return len(told), told[-1].id if len(rows) > limit else None
-
-
-def _tell(ledger: Ledger, parent: int, last: JobStatus | None, row: Row[Any], now: datetime) -> None:
-    known = ledger.fates.get((row.id, parent)) or FATES[row.fate]
-    condition = CONDITIONS[row.condition]
-    found = fate(condition, ledger[parent].status) if last is None else fate_after_deletion(condition, last)
-    if found is not known:
-        ledger.fates[row.id, parent] = found
-        child = ledger[row.id]
-        recount(ledger, child, child.counts + weigh(known, found), now)
+    due: list[tuple[News, list[KnownEdge]]] = []
+    for each in news:
+        fates = each.fates(ledger)
+        due.append((each, [edge for edge in each.edges if fates[edge[1]] != edge[2]]))
+    ledger.load({child for _, edges in due for child, _, _ in edges})
+    told: list[tuple[str, int, int]] = []
+    counts: dict[int, Counts] = {}
+    for each, edges in due:
+        fates = each.fates(ledger)
+        for child, condition, known in edges:
+            found = fates[condition]
+            if found == known or not ledger.knows(child):
+                continue
+            told.append((found, child, each.parent))
+            before = counts[child] if child in counts else ledger[child].counts
+            counts[child] = after = before + _CHANGES[known, found]
+            if (before.impossible == 0) is not (after.impossible == 0):
+                recount(ledger, ledger[child], after, now)
+    for child, after in counts.items():
+        recount(ledger, ledger[child], after, now)
+    ledger.tx.update(EDGE, ("fate",), ("child_id", "parent_id"), told)
 
 
 def _keep(ledger: Ledger) -> None:
-    rows = [(found.value, *edge) for edge, found in ledger.fates.items()]
-    ledger.tx.update(EDGE, ("fate",), ("child_id", "parent_id"), rows)
-    ledger.fates.clear()
     _write_ripples(ledger.tx, {parent: (0, last) for parent, last in ledger.ripples.items()})
     ledger.ripples.clear()
 
 
 def _write_ripples(tx: Transaction, ripples: Mapping[int, tuple[int, JobStatus | None]]) -> None:
-    rows = [
-        {"parent": parent, "cursor": cursor, "last": last.value if last else None}
-        for parent, (cursor, last) in ripples.items()
-    ]
-    if rows:
-        tx.run(_KEEP, rows)
+    rows = [(parent, cursor, last and last.value) for parent, (cursor, last) in ripples.items()]
+    tx.insert(RIPPLE, ("parent_id", "cursor", "last_status"), rows, _AGAIN)

@@ -10,7 +10,6 @@ from typing import Any
 
 from attrs import define, field
 
-from whatsnext_core.dependencies import Fate
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
 from whatsnext_storage_sql.connection.bulk import plain
@@ -41,8 +40,6 @@ class Ledger:
     """Loaded jobs that are known to have no children before this command ends."""
     ripples: dict[int, JobStatus | None] = field(factory=dict)
     """Jobs whose children must be told what they are now; with the last status of a deleted one."""
-    fates: dict[tuple[int, int], Fate] = field(factory=dict)
-    """What children (first) were told of the edges to their parents, not written yet."""
     _events: list[EventRow] = field(factory=list)
     _before: dict[int, JobState] = field(factory=dict)
     _now: dict[int, JobState] = field(factory=dict)
