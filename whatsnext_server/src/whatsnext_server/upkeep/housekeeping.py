@@ -15,22 +15,21 @@ from whatsnext_server.config import ServerSettings
 from whatsnext_server.http.errors import StoppingError, UnavailableError
 from whatsnext_server.sync.waiting import WaitingRoom
 from whatsnext_server.upkeep.pruning import forget_before
+from whatsnext_server.upkeep.stride import Stride
 from whatsnext_server.writer import GroupWriter
 
 FEWEST: Final = 16
+FIRST: Final = 64
 MOST: Final = 1024
-"""The least and the most things that one step settles; between them it is fitted to the time that a step takes."""
-QUICK: Final = 0.01
-SLOW: Final = 0.04
-"""Seconds: a step that takes less is followed by a larger one, one that takes more by a smaller one."""
+"""The least and the most things that one step does, and how many the first one does."""
 GAP: Final = 0.005
 LONGEST_GAP: Final = 0.25
 """Seconds between two steps that were asked for, at least, so that bursts are gathered: growing while there was nothing
 to do, and shortest again once there was."""
+TELL_EVERY: Final = 0.1
+"""Seconds between two calls to clients to look what changed, while one step follows the other."""
 TICK: Final = 1.0
 """Seconds between two looks for what other servers did."""
-PRUNED: Final = 500
-"""Jobs that are forgotten in one step."""
 PRUNE_EVERY: Final = 60.0
 """Seconds between two looks for jobs to forget."""
 
@@ -47,7 +46,10 @@ class Housekeeper:
         self._due = asyncio.Event()
         self._urgent = False
         self._gap = GAP
-        self._limit = FEWEST * 4
+        self._untold = False
+        self._told_at = -TELL_EVERY
+        self._settling = Stride(writer, first=FIRST, fewest=FEWEST, most=MOST)
+        self._pruning = Stride(writer, first=FIRST, fewest=FEWEST, most=MOST)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -83,7 +85,7 @@ class Housekeeper:
         """Settle one step and return the seconds until the next one."""
         self._due.clear()
         self._urgent = False
-        limit = self._limit
+        limit = self._settling.limit
         try:
             settled, now, took = await self._writer.write(lambda writer, now: self._settle_some(writer, now, limit))
         except (StorageError, UnavailableError) as error:
@@ -94,13 +96,14 @@ class Housekeeper:
             return self._settings.reap_seconds
         self._gap = GAP if settled.steps else min(LONGEST_GAP, self._gap * 2)
         if settled.steps:
+            _log.debug("Settled %d things in %.1f ms", settled.steps, took * 1000)
+            self._untold = True
+        if self._untold and (not settled.more or time.monotonic() > self._told_at + TELL_EVERY):
+            self._untold = False
+            self._told_at = time.monotonic()
             self._room.jobs(None)
             self._room.orders()
-            _log.debug("Settled %d things in %.1f ms", settled.steps, took * 1000)
-        if took > SLOW:
-            self._limit = max(FEWEST, limit // 2)
-        elif took < QUICK and settled.more:
-            self._limit = min(MOST, limit * 2)
+        await self._settling.rest(took, more=settled.more)
         if settled.more:
             return 0.0
         longest = min(self._settings.reap_seconds, self._settings.absence_seconds / attendance.STEPS)
@@ -129,18 +132,25 @@ class Housekeeper:
     async def _prune(self) -> None:
         while True:
             try:
-                while True:
-                    pruned = await self._writer.write(
-                        lambda writer, now: writer.prune(forget_before(writer, now, self._settings), PRUNED)
-                    )
-                    if pruned < PRUNED:
-                        break
-                    await asyncio.sleep(GAP)
+                while await self._prune_some():
+                    pass
             except StoppingError:
                 return
             except Exception:  # noqa: BLE001  # logged, and tried again
                 _log.exception("Ended jobs could not be forgotten; it will be tried again")
             await asyncio.sleep(PRUNE_EVERY)
+
+    async def _prune_some(self) -> bool:
+        """Forget some jobs, and tell whether there may be more of them."""
+        limit = self._pruning.limit
+
+        def prune(writer: Writer, now: datetime) -> tuple[int, float]:
+            begun = time.perf_counter()
+            return writer.prune(forget_before(writer, now, self._settings), limit), time.perf_counter() - begun
+
+        pruned, took = await self._writer.write(prune)
+        await self._pruning.rest(took, more=pruned == limit)
+        return pruned == limit
 
 
 __all__ = ["Housekeeper"]

@@ -1,0 +1,51 @@
+"""How much of something large is done at once, and how that gives way to others who write."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from whatsnext_server.writer import GroupWriter
+
+ALONE: Final = 0.02
+"""Seconds that a step should not exceed while nobody else writes."""
+SHARED: Final = 0.01
+"""Seconds that a step should not exceed while others write: they wait as long for its end."""
+PAUSE: Final = 0.5
+"""How long the pause is after a step while others write, in terms of the step."""
+ROOM: Final = 3
+"""A step that took less than this part of what it might take is followed by a larger one."""
+
+
+class Stride:
+    """Fits steps to the time that they take, and to whether anybody else writes.
+
+    As long as nobody else is there, steps follow each other at once. Otherwise they are small, and after each comes a
+    pause, in which the others have the writer for themselves.
+    """
+
+    def __init__(self, writer: GroupWriter, *, first: int, fewest: int, most: int) -> None:
+        self._writer = writer
+        self._fewest = fewest
+        self._most = most
+        self._seen = writer.commands
+        self.limit = first
+        """How many things the next step may do."""
+
+    async def rest(self, took: float, *, more: bool) -> None:
+        """Fit the next step to the one that has been committed, which took so many seconds, and give way to others.
+
+        ``more`` if there is more to do: only then does this wait, and only then may the next step be larger.
+        """
+        alone = self._writer.commands - self._seen <= 1
+        self._seen = self._writer.commands
+        longest = ALONE if alone else SHARED
+        if took > longest:
+            self.limit = max(self._fewest, self.limit // 2)
+        elif more and took < longest / ROOM:
+            self.limit = min(self._most, self.limit * 2)
+        if more and not alone:
+            await asyncio.sleep(took * PAUSE)
+
+
+__all__ = ["ALONE", "SHARED", "Stride"]
