@@ -22,6 +22,7 @@ from tests.support import Daemon, wait_until
 from whatsnext_core.storage import Storage
 from whatsnext_server.app import create_app
 from whatsnext_server.config import ServerSettings
+from whatsnext_server.process.joining import JoiningProtocol
 from whatsnext_server.process.serving import listen
 
 TIMEOUT = 60.0
@@ -129,7 +130,9 @@ def serving(storage: Storage, settings: ServerSettings | None = None, **headers:
     settings = settings or ServerSettings(database="memory://")
     app = create_app(settings, storage)
     listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10)
+    config = uvicorn.Config(
+        app, http=JoiningProtocol, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from whatsnext_core.errors import ConfigurationError
 from whatsnext_server.app import create_app
 from whatsnext_server.config import ServerSettings
+from whatsnext_server.process.joining import JoiningProtocol
 from whatsnext_server.process.logs import configure_logging
 from whatsnext_server.process.opening import opened_storage
 
@@ -113,6 +114,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=JoiningProtocol,
                 log_config=None,
                 access_log=False,
                 lifespan="on",
