@@ -83,6 +83,13 @@ async def test_last_step_is_followed_by_no_pause_and_no_larger_step(writer: Grou
     assert last.limit == 64
 
 
+async def test_step_hears_how_much_it_may_do_and_is_the_last_if_it_does_less(writer: GroupWriter) -> None:
+    alone = stride(writer)
+    assert await alone.step(lambda _, __, limit: limit) == (64, True)
+    assert await alone.step(lambda _, __, limit: limit - 1) == (127, False)
+    assert alone.limit == 128
+
+
 async def test_clients_are_not_told_after_each_step_of_many(
     writer: GroupWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,11 +19,12 @@ from whatsnext_server.schemas import BatchResult, Deleted, Fetch
 from whatsnext_server.schemas.jobs import fetched_document
 from whatsnext_server.services import services_of
 from whatsnext_server.submission.batch import submit_batch
+from whatsnext_server.upkeep.stride import Stride
 
 router = new_router("queue")
 
-CLEARED: int = 500
-"""PENDING jobs that are deleted in one transaction."""
+FEWEST, FIRST, MOST = 16, 500, 1000
+"""PENDING jobs that are deleted in one transaction: at least, in the first one, and at most."""
 BATCH_EXAMPLE = {
     "jobs": [
         {"name": "prepare", "task": "prepare", "ref": "prepare"},
@@ -80,12 +81,11 @@ async def clear_queue(request: Request, project_id: ProjectId) -> Response:
     """Delete all PENDING jobs of the project; what runs goes on."""
     services = services_of(request)
     pending = (await services.read(lambda reader: reader.counts(project_id)))[JobStatus.PENDING]
-    deleted = 0
-    while True:
-        count = await services.write(lambda writer, now: writer.clear_queue(project_id, now, CLEARED))
+    stride = Stride(services.writer, first=FIRST, fewest=FEWEST, most=MOST)
+    deleted, more = 0, True
+    while more and (deleted < pending or not deleted):
+        count, more = await stride.step(lambda writer, now, limit: writer.clear_queue(project_id, now, limit))
         deleted += count
-        if count < CLEARED or deleted >= pending:
-            break
     services.housekeeper.wake()
     return Answer({"deleted": deleted})
 

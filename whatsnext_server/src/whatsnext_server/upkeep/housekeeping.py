@@ -132,25 +132,17 @@ class Housekeeper:
     async def _prune(self) -> None:
         while True:
             try:
-                while await self._prune_some():
-                    pass
+                more = True
+                while more:
+                    _, more = await self._pruning.step(self._prune_some)
             except StoppingError:
                 return
             except Exception:  # noqa: BLE001  # logged, and tried again
                 _log.exception("Ended jobs could not be forgotten; it will be tried again")
             await asyncio.sleep(PRUNE_EVERY)
 
-    async def _prune_some(self) -> bool:
-        """Forget some jobs, and tell whether there may be more of them."""
-        limit = self._pruning.limit
-
-        def prune(writer: Writer, now: datetime) -> tuple[int, float]:
-            begun = time.perf_counter()
-            return writer.prune(forget_before(writer, now, self._settings), limit), time.perf_counter() - begun
-
-        pruned, took = await self._writer.write(prune)
-        await self._pruning.rest(took, more=pruned == limit)
-        return pruned == limit
+    def _prune_some(self, writer: Writer, now: datetime, limit: int) -> int:
+        return writer.prune(forget_before(writer, now, self._settings), limit)
 
 
 __all__ = ["Housekeeper"]

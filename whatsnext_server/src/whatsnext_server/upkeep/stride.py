@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
+from whatsnext_core.storage import Writer
 from whatsnext_server.writer import GroupWriter
 
 ALONE: Final = 0.02
@@ -31,6 +35,22 @@ class Stride:
         self._seen = writer.commands
         self.limit = first
         """How many things the next step may do."""
+
+    async def step(self, do: Callable[[Writer, datetime, int], int]) -> tuple[int, bool]:
+        """Do one step, and give way to others if it is not the last; return how many things it did, and if more remain.
+
+        ``do`` does so many things at most and returns how many it did: fewer, if no more remain.
+        """
+        limit = self.limit
+
+        def timed(writer: Writer, now: datetime) -> tuple[int, float]:
+            begun = time.perf_counter()
+            return do(writer, now, limit), time.perf_counter() - begun
+
+        done, took = await self._writer.write(timed)
+        more = done >= limit
+        await self.rest(took, more=more)
+        return done, more
 
     async def rest(self, took: float, *, more: bool) -> None:
         """Fit the next step to the one that has been committed, which took so many seconds, and give way to others.
