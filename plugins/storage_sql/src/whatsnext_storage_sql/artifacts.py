@@ -19,6 +19,7 @@ from whatsnext_core.model import Artifact, ArtifactSpec, ArtifactUpload, Attempt
 from whatsnext_core.model.limits import shorten
 from whatsnext_core.storage import UPLOAD_LASTS, Page, unseen
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobs import check_exists
 from whatsnext_storage_sql.models.types import EPOCH
@@ -83,7 +84,7 @@ _CHUNKS = (
     )
     .order_by(ARTIFACT_CHUNK.c.offset)
 )
-_DUE = (
+_DUE = Query(
     select(ARTIFACT.c.id, ARTIFACT.c.received)
     .where(ARTIFACT.c.expires_at <= bindparam("now"))
     .order_by(ARTIFACT.c.expires_at, ARTIFACT.c.id)
@@ -100,7 +101,7 @@ _CLEAR = delete(ARTIFACT_CHUNK).where(
     ARTIFACT_CHUNK.c.artifact_id == bindparam("id"), ARTIFACT_CHUNK.c.offset <= bindparam("last")
 )
 _FORGET = delete(ARTIFACT).where(ARTIFACT.c.id == bindparam("id"))
-EXPIRES = select(func.min(ARTIFACT.c.expires_at))
+EXPIRES = Query(select(func.min(ARTIFACT.c.expires_at)))
 """When the next file is cleared away."""
 
 

@@ -9,14 +9,16 @@ from sqlalchemy import select, text, update
 
 from whatsnext_core.attendance import Attendance, absence
 from whatsnext_core.attendance import attend as decide
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import ATTENDANCE
 
 THE_ROW: Final = 1
 
-_ROW = select(ATTENDANCE.c.at, ATTENDANCE.c.lapses_from).where(ATTENDANCE.c.id == THE_ROW)
-_LOCKED = _ROW.with_for_update()
+_SELECT = select(ATTENDANCE.c.at, ATTENDANCE.c.lapses_from).where(ATTENDANCE.c.id == THE_ROW)
+_ROW = Query(_SELECT)
+_LOCKED = Query(_SELECT.with_for_update())
 _BEGIN = text(f"INSERT INTO attendance (id, at) VALUES ({THE_ROW}, :at) ON CONFLICT (id) DO NOTHING")  # noqa: S608  # a number of ours
 _NOTE = update(ATTENDANCE).where(ATTENDANCE.c.id == THE_ROW)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, bindparam, delete, literal_column, or_, sele
 
 from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_core.storage import SUBMISSION_LASTS
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction
 from whatsnext_storage_sql.jobs.graph import admit, spread
 from whatsnext_storage_sql.jobs.jobstate import STATE, raw_state
@@ -22,7 +23,7 @@ from whatsnext_storage_sql.queue import lines
 from whatsnext_storage_sql.tables import COUNTER, JOB, PROJECT, SUBMISSION
 from whatsnext_storage_sql.upkeep.erasing import erase
 
-_DUE = (
+_DUE = Query(
     select(SUBMISSION)
     .join(PROJECT, PROJECT.c.id == SUBMISSION.c.project_id)
     .where(or_(SUBMISSION.c.state != "open", SUBMISSION.c.created_at <= bindparam("opened")), ~PROJECT.c.deleted)

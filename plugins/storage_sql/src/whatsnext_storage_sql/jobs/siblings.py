@@ -10,6 +10,7 @@ from sqlalchemy import Row, and_, bindparam, or_, select
 from whatsnext_core.model import JobStatus
 from whatsnext_core.model.status import WAITING_STATUSES
 from whatsnext_storage_sql.attempts.attempts import Holds
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.controlling import cancel_one
 from whatsnext_storage_sql.jobs.graph import admit, spread
@@ -20,7 +21,7 @@ AT_ONCE = 500
 """Edges that are looked at in the transaction in which a job fails; ``settle`` looks at the others."""
 
 _MINE, _OTHER, _BACK = EDGE.alias("mine"), EDGE.alias("other"), EDGE.alias("back")
-_DUE = select(HALT).order_by(HALT.c.job_id).limit(1).with_for_update(skip_locked=True)
+_DUE = Query(select(HALT).order_by(HALT.c.job_id).limit(1).with_for_update(skip_locked=True))
 _EDGES = (
     select(
         _OTHER.c.child_id,

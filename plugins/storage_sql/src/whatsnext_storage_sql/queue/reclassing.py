@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 
 from whatsnext_core.model import JobStatus
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.projects.tasks import class_after
@@ -15,7 +16,7 @@ from whatsnext_storage_sql.tables import JOB, LISTING, RECLASSING, TASK
 AT_ONCE = 500
 """Waiting jobs that are looked at in the transaction that changes the task; ``settle`` looks at the others."""
 
-_DUE = (
+_DUE = Query(
     select(RECLASSING.c.task_id, RECLASSING.c.cursor, TASK.c.project_id)
     .join(TASK, TASK.c.id == RECLASSING.c.task_id)
     .order_by(RECLASSING.c.task_id)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, select, update
 
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.jobstate import STATE, states_of
@@ -16,7 +17,7 @@ from whatsnext_storage_sql.upkeep.erasing import erase
 EVENTS_AT_ONCE = 10_000
 """Events that are looked at in one step."""
 
-_TASK = (
+_TASK = Query(
     select(TASK.c.id, TASK.c.project_id, PROJECT.c.deleted.label("project_is_gone"))
     .join(PROJECT, PROJECT.c.id == TASK.c.project_id)
     .where(TASK.c.deleted)
@@ -24,7 +25,7 @@ _TASK = (
     .limit(1)
     .with_for_update(of=TASK, skip_locked=True)
 )
-_PROJECT = (
+_PROJECT = Query(
     select(PROJECT.c.id, PROJECT.c.cleared_to)
     .where(PROJECT.c.deleted, ~select(TASK.c.id).where(TASK.c.project_id == PROJECT.c.id).exists())
     .order_by(PROJECT.c.id)

@@ -13,6 +13,7 @@ from whatsnext_core.storage import SUBMISSION_LASTS, Settled
 from whatsnext_storage_sql import artifacts
 from whatsnext_storage_sql.attempts.attempts import Holds
 from whatsnext_storage_sql.attempts.attending import attendance
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.admitting import advance_batches, batch_is_due
 from whatsnext_storage_sql.jobs.graph import spread
@@ -24,7 +25,7 @@ from whatsnext_storage_sql.tables import DELAYED, JOB, LEASE, SUBMISSION, TASK
 from whatsnext_storage_sql.upkeep.clearing import clear, clearing_is_due
 from whatsnext_storage_sql.upkeep.telling import go_on_telling, telling_is_due
 
-_LAPSED = (
+_LAPSED = Query(
     select(LEASE.c.job_id)
     .join(JOB, JOB.c.id == LEASE.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)
@@ -33,15 +34,15 @@ _LAPSED = (
     .limit(bindparam("limit"))
     .with_for_update(of=LEASE, skip_locked=True)
 )
-_WOKEN = (
+_WOKEN = Query(
     select(DELAYED.c.job_id)
     .where(DELAYED.c.not_before <= bindparam("now"))
     .order_by(DELAYED.c.not_before, DELAYED.c.job_id)
     .limit(bindparam("limit"))
 )
-_FIRST_LAPSE = select(func.min(LEASE.c.expires_at))
-_FIRST_END = select(func.min(DELAYED.c.not_before))
-_OPENED = select(func.min(SUBMISSION.c.created_at))
+_FIRST_LAPSE = Query(select(func.min(LEASE.c.expires_at)))
+_FIRST_END = Query(select(func.min(DELAYED.c.not_before)))
+_OPENED = Query(select(func.min(SUBMISSION.c.created_at)))
 
 
 def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
