@@ -15,9 +15,9 @@ ALONE: Final = 0.02
 """Seconds that a step should not exceed while nobody else writes."""
 SHARED: Final = 0.01
 """Seconds that a step should not exceed while others write: they wait as long for its end."""
-PAUSE: Final = 0.5
+PAUSE: Final = 0.25
 """How long the pause is after a step while others write, in terms of the step."""
-ROOM: Final = 3
+ROOM: Final = 2
 """A step that took less than this part of what it might take is followed by a larger one."""
 
 
