@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +151,26 @@ def test_start_of_a_process_is_told_apart_also_where_the_boot_is_not(
     assert keeper.birth_of(os.getpid(), time.time())
     keeper.boot_id.cache_clear()
     assert keeper.birth_of(2**22 + 1, time.time()) == ""
+
+
+def test_keeper_tells_starts_as_the_system_does_though_it_asks_it_seldom(jobs: Jobs) -> None:
+    handles = [jobs.start(jobs.script(SLEEP)) for _ in range(30)]
+    jobs.engine.poll({})
+    told = [recorded(handle) for handle in handles]
+    assert [each["birth"] for each in told] == [keeper.birth_of(int(str(each["pid"])), 0) for each in told]
+    for handle in handles:
+        jobs.engine.kill(handle)
+    for handle in handles:
+        jobs.wait(handle)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is the time of day")
+def test_keeper_whose_clock_is_not_the_systems_asks_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        own = keeper.Keeper(unused)
+    truth = keeper.birth_of(os.getpid(), 0)
+    monkeypatch.setattr(keeper, "ticks_since_boot", lambda: 5)
+    assert [own.birth(os.getpid(), 0, 5) for _ in range(3)] == [truth] * 3
 
 
 def test_record_that_is_damaged_is_no_record(jobs: Jobs, later: Jobs) -> None:

@@ -132,18 +132,21 @@ def test_time_in_which_it_waited_is_not_time_in_which_it_ran(jobs: Jobs) -> None
     assert 0.1 <= duration < 1.5
 
 
-def test_one_whose_time_has_come_before_its_turn_never_begins(jobs: Jobs, turns: Turns) -> None:
+def test_those_whose_time_has_come_before_their_turn_never_begin(jobs: Jobs, turns: Turns) -> None:
     gate, first = begin_gate(jobs)
-    context = jobs.script("exit 0")
-    late, patient = begin(jobs, context, until=time.monotonic() + 0.2), begin(jobs, jobs.script("exit 0"))
+    contexts, now = [jobs.script("exit 0") for _ in range(3)], time.monotonic()
+    late = [begin(jobs, context, until=now + wait) for context, wait in zip(contexts, (0.6, 0.2, 0.4), strict=True)]
+    patient = begin(jobs, jobs.script("exit 0"))
     jobs.engine.poll({})
-    assert wait_until(lambda: news_of(jobs, late) and turns.returned()) == (context.key,)
+    found = [wait_until(lambda: news_of(jobs, first) and turns.returned()) for _ in late]
+    assert found == [(contexts[place].key,) for place in (1, 2, 0)]
     assert turns.returned() == ()
-    jobs.engine.forget(late)
+    for handle in late:
+        jobs.engine.forget(handle)
     (gate.directory / "go").touch()
     assert jobs.wait(first).succeeded
     assert jobs.wait(patient).succeeded
-    assert not has_begun(late)
+    assert not any(map(has_begun, late))
 
 
 def test_one_that_is_withdrawn_never_begins_and_one_that_runs_goes_on(jobs: Jobs, turns: Turns) -> None:
