@@ -176,8 +176,8 @@ class Ledger:
             names = (*COLUMNS, *differs[len(COLUMNS) :])
             columns = {
                 name: tuple(map(plain, column)) if name in SPELLED else column
-                for name, differs_, column in zip(names, differs, zip(*rows, strict=True), strict=True)
-                if differs_ and not (self.by_cursor and name == "submission_id")
+                for name, is_other, column in zip(names, differs, zip(*rows, strict=True), strict=True)
+                if is_other and not (self.by_cursor and name == "submission_id")
             }
             if columns:
                 ids = [row[0] for row in rows]
