@@ -1,12 +1,23 @@
 """``GET /jobs/{id}/why`` on a real server: what it gathers, and that its main sentences are true."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.server.serving import Api
+import pytest
+
+from tests.server.serving import Api, serving
+from tests.server.storages import opened
 from tests.support import wait_until
 
 Reasons = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A server of its own: only so many clients are looked at, and other tests leave some behind."""
+    with opened(request.param, tmp_path_factory.mktemp("why")) as storage, serving(storage) as running:
+        yield running
 
 
 def reasons(api: Api, job_id: int) -> Reasons:
