@@ -1,5 +1,6 @@
 """Fixtures of all tests: real components, started when the first test asks for one and stopped with the session."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -34,8 +35,12 @@ hypothesis.settings.load_profile("here")
 
 
 def pytest_configure() -> None:
-    """Refuses a wrong WHATSNEXT_REQUIRE before the first test."""
+    """Refuses a wrong WHATSNEXT_REQUIRE before the first test, and lets what tests start hear SIGINT.
+
+    What a shell starts in the background ignores it, and so does all that is started from there.
+    """
     required_components()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

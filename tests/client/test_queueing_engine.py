@@ -15,6 +15,12 @@ from whatsnext_core.formatting import Execution, ExecutionState, Handle, Invocat
 from whatsnext_core.model import Cause
 
 
+def end(folder: Path, words: str) -> None:
+    """Let a job end with these words, which are there as soon as the file is."""
+    (folder / "words").write_text(words)
+    (folder / "words").rename(folder / "ended")
+
+
 class Batch(Formatter):
     """A batch system in a folder: a job waits for the file ``admitted``, and runs until the file ``ended`` says how."""
 
@@ -58,7 +64,7 @@ class Batch(Formatter):
         return Execution(state=ExecutionState.WAITING, message=self.words)
 
     def cancel(self, handle: Handle, signal: str = "SIGTERM", grace: float = 30.0) -> None:
-        (self.folder / handle["key"] / "ended").write_text(f"{signal} {grace:g}")
+        end(self.folder / handle["key"], f"{signal} {grace:g}")
 
     def kill(self, handle: Handle) -> None:
         self.cancel(handle, "SIGKILL", 0)
@@ -108,7 +114,7 @@ def test_a_job_that_waits_there_keeps_its_lease_and_is_not_running(client: Clien
         assert job.refresh().status == "QUEUED"
         (folder / "admitted").touch()
         wait_until(lambda: job.refresh().status == "RUNNING")
-        (folder / "ended").write_text("ok")
+        end(folder, "ok")
         assert job.wait(30) == "COMPLETED"
         wait_until((folder / "forgotten").exists)
     assert job.attempt == 1
@@ -131,7 +137,7 @@ def test_why_it_waits_there_is_told_in_the_engines_own_words_until_it_runs(clien
         wait_until(lambda: job.refresh().status == "RUNNING")
         assert job.attempts()[0].message == ""
         assert job.why().reasons[0].text.startswith(f"It runs on {client.id}, attempt 1, for ")
-        (folder / "ended").write_text("ok")
+        end(folder, "ok")
         assert job.wait(30) == "COMPLETED"
     assert job.why().reasons[0].code == "completed"
 
@@ -140,7 +146,7 @@ def test_the_engines_own_cause_and_words_are_told(client: Client, batch: Batch) 
     job = client.project.append("job", "task")
     with working(client):
         folder = batch.accepted()
-        (folder / "ended").write_text("DUE TO TIME LIMIT")
+        end(folder, "DUE TO TIME LIMIT")
         assert job.wait(30) == "FAILED"
     assert (job.cause, job.message) == ("walltime", "DUE TO TIME LIMIT")
 
@@ -163,5 +169,5 @@ def test_an_engine_that_fails_to_answer_costs_no_job(client: Client, batch: Batc
         wait_until(lambda: batch.polls > polls + 3)
         assert job.refresh().status == "QUEUED"
         batch.broken = False
-        (folder / "ended").write_text("ok")
+        end(folder, "ok")
         assert job.wait(30) == "COMPLETED"
