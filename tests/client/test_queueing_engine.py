@@ -30,6 +30,8 @@ class Batch(Formatter):
         self.threads: set[int] = set()
         self.broken = False
         self.words = "(Priority)"
+        self.handle: dict[str, Any] = {}
+        """What its handles hold beside what it needs."""
 
     def accepted(self) -> Path:
         """The folder of the first job, once there is one."""
@@ -42,7 +44,8 @@ class Batch(Formatter):
     def start(self, invocation: Invocation) -> Handle:
         (self.folder / invocation.key).mkdir()
         invocation.stdout.write_text("from the batch system\n")
-        return {"key": invocation.key, "stdout": str(invocation.stdout), "stderr": str(invocation.stderr)}
+        files = {"stdout": str(invocation.stdout), "stderr": str(invocation.stderr)}
+        return {"key": invocation.key, **files, **self.handle}
 
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
         self.polls += 1
@@ -149,6 +152,20 @@ def test_the_engines_own_cause_and_words_are_told(client: Client, batch: Batch) 
         end(folder, "DUE TO TIME LIMIT")
         assert job.wait(30) == "FAILED"
     assert (job.cause, job.message) == ("walltime", "DUE TO TIME LIMIT")
+
+
+def test_a_handle_that_is_no_json_ends_its_job_and_nothing_else(client: Client, batch: Batch) -> None:
+    batch.handle = {"ports": {8080}}
+    job = client.project.append("job", "task")
+    with working(client):
+        assert job.wait(30) == "FAILED"
+        assert (job.cause, job.message.partition(":")[0]) == ("engine", "Batch could not start it")
+        assert (batch.accepted() / "ended").read_text() == "SIGKILL 0"
+        batch.handle = {}
+        after = client.project.append("after", "task")
+        (folder,) = wait_until(lambda: list(batch.folder.glob(f"{after.number}-*")))
+        (folder / "ended").write_text("ok")
+        assert after.wait(30) == "COMPLETED"
 
 
 def test_a_job_that_waits_there_can_be_cancelled(client: Client, batch: Batch) -> None:

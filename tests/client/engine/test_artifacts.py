@@ -91,9 +91,8 @@ def test_large_files_of_one_attempt_do_not_hold_up_others(
 
     monkeypatch.setattr(Rest, "send_artifact", note)
     (tmp_path / "other").mkdir()
-    large, small = attempt(job, tmp_path, large=b"x" * (16 * 2**20)), attempt(job, tmp_path / "other", small=b"1")
-    small.fence = 1
-    small.job_id, small.name = project.append("other", "task").number, "other"
+    large = attempt(job, tmp_path, large=b"x" * (16 * 2**20))
+    small = attempt(project.append("other", "task"), tmp_path / "other", small=b"1")
     project.fetch_job()
     done: list[Held] = []
     uploader = ArtifactUploader(project.rest, on_sent=lambda *_: None, on_done=done.append)

@@ -12,7 +12,6 @@ from whatsnext_core.model import (
     Allocation,
     Assignment,
     AttemptEnd,
-    AttemptStart,
     Capacity,
     Cause,
     Job,
@@ -51,7 +50,7 @@ def end(held: Held, *, result: object = None) -> AttemptEnd:
 
 def start(ledger: Ledger, held: Held) -> None:
     """Let an attempt run."""
-    held.start = AttemptStart(job_id=held.job_id, fence=held.fence, handle={"pid": held.job_id})
+    held.handle = {"pid": held.job_id}
     held.started, held.running = time.monotonic(), True
     ledger.started(held, time.monotonic())
 

@@ -144,11 +144,11 @@ class Ledger:
             self._untold.pop(held.key, None)
             self._waiting.discard(held.key)
 
-    def report(self, held: Held, now: float) -> None:
+    def report(self, held: Held, now: float | None = None) -> None:
         """Let the end of an attempt be sent."""
         with self.changed:
             if held.key in self.held and held.stage is Stage.ENDED:
-                held.stage, held.since = Stage.REPORTABLE, now
+                held.stage, held.since = Stage.REPORTABLE, now or time.monotonic()
                 self._reportable[held.key] = held
                 if len(self._reportable) in {1, MOST_ENDS} or not self._is_stocked:
                     self.sleepers.stir()
@@ -348,7 +348,7 @@ class Ledger:
             wait=wait,
             project_ids=self._project_ids,
             time_left=self._time_left(wait),
-            running=tuple(held.start for held in named if held.running and held.start is not None),
+            running=tuple(held.start for held in named if held.running),
             held=tuple(held.waiting for held in named if not held.running),
             released=tuple(self._released.values()),
             adopted=tuple(self._adopted.values()),

@@ -127,8 +127,6 @@ class Held:
     """How far it has come."""
     handle: Mapping[str, Any] | None = None
     """What finds it again on its engine."""
-    start: AttemptStart | None = None
-    """The report that it runs."""
     running: bool = False
     """Whether it runs, rather than wait in the engine's queue."""
     waited: bool = False
@@ -183,6 +181,17 @@ class Held:
     """Whether it was handed to the engine to be started when its turn has come."""
     leaving: bool = False
     """Whether it is ended because the machine is taken away."""
+    key: str = field(init=False)
+    """Its name among the attempts of the server."""
+
+    @key.default
+    def _key(self) -> str:
+        return f"{self.job_id}-{self.fence}"
+
+    @property
+    def start(self) -> AttemptStart:
+        """The report that it runs; InvalidError if its handle is not what a server takes."""
+        return AttemptStart(job_id=self.job_id, fence=self.fence, handle=self.handle)
 
     @property
     def longest(self) -> float | None:
@@ -218,7 +227,6 @@ class Held:
             timeout=record.timeout,
             stage=Stage.STARTED,
             handle=record.handle,
-            start=AttemptStart(job_id=record.job_id, fence=record.fence, handle=record.handle),
             running=record.started_at > 0 and not record.in_turn,
             told=True,
             since=now,
@@ -237,11 +245,6 @@ class Held:
             on_disk=True,
             adopted=True,
         )
-
-    @property
-    def key(self) -> str:
-        """Its name among the attempts of the server."""
-        return f"{self.job_id}-{self.fence}"
 
     @property
     def ref(self) -> AttemptRef:

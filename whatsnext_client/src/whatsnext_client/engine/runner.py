@@ -22,7 +22,7 @@ from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle,
 from whatsnext_core.formatting.base import turns_of
 from whatsnext_core.formatting.contract import Announcer
 from whatsnext_core.formatting.environment import artifacts_folder, result_file, verdict_file
-from whatsnext_core.model import AttemptEnd, AttemptStart, Cause
+from whatsnext_core.model import AttemptEnd, Cause
 from whatsnext_core.model.attempt import STREAMS, short_note
 
 _log = logging.getLogger(__name__)
@@ -95,11 +95,11 @@ class Runner:
         try:
             if turn is None or self._turns is None:
                 held.handle = dict(self._engine.start(invocation))
+                _ = held.start  # a stranger's handle may be anything
             else:
                 held.in_turn = True
                 held.handle = dict(self._turns.start_in_turn(invocation, width=turn.width, until=turn.until))
             files = self._engine.logs(held.handle)
-            held.start = AttemptStart(job_id=held.job_id, fence=held.fence, handle=held.handle)
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             if held.handle is not None:
                 self._tell(held, self._engine.kill)

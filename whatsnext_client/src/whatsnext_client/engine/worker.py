@@ -42,6 +42,8 @@ STALE: Final = 2.0
 """Seconds after which a job that waits here for room is given back, so that another worker can take it."""
 SHORTEST_HOLD: Final = 0.1
 """Seconds that a request is held at least."""
+AT_ONCE: Final = 16
+"""Jobs that are started, or whose ends are settled, before the loop looks at what else there is: the engine waits."""
 HARDEN_AFTER: Final = 5.0
 """Seconds of an outage after which what is spooled is made safe from a power cut."""
 
@@ -67,6 +69,7 @@ class Worker:
         self._plan = plan
         self._project_names = dict(plan.project_names)
         self._waiting: deque[Held] = deque()
+        self._settled: deque[Held] = deque()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waker = Waker()
         self._draining = False
@@ -93,12 +96,7 @@ class Worker:
         self._runner = Runner(
             engine, folder, surroundings, on_running=self._ledger.started, on_waiting=self._ledger.waits
         )
-        self._delivery = Delivery(
-            rest,
-            post=self._post,
-            on_ready=lambda held: self._ledger.report(held, time.monotonic()),
-            on_done=self._forget_confirmed,
-        )
+        self._delivery = Delivery(rest, post=self._post, on_ready=self._ledger.report, on_done=self._forget_confirmed)
         self._neighbours = Neighbours(
             plan,
             client_id=folder.client_id,
@@ -160,17 +158,19 @@ class Worker:
         return self.count
 
     def _step(self) -> None:
-        """Do all that is to be done now, then sleep until something happens."""
+        """Do some of what is to be done now; if that was all, sleep until something happens."""
         while not self._inbox.empty():
             self._inbox.get()()
         self._obey()
-        self._start_waiting()
+        is_busy = self._start_waiting()
         ended = self._runner.look(now=time.monotonic())
         for held, end in ended:
             self._ended(held, end)
         for held in self._runner.returned():
             self._take_back(held)
-        if not ended and self._inbox.empty() and not self._is_done():
+        for held in [self._settled.popleft() for _ in range(min(AT_ONCE, len(self._settled)))]:
+            self._settle(held)
+        if not (is_busy or ended or self._settled) and self._inbox.empty() and not self._is_done():
             self._waker.sleep(self._next_step() - time.monotonic(), *self._runner.descriptors())
 
     def _next_step(self) -> float:
@@ -185,7 +185,7 @@ class Worker:
     def _is_done(self) -> bool:
         if self._fatal is not None:
             return True
-        if self._runner.live or self._waiting:
+        if self._runner.live or self._waiting or self._settled:
             return False
         if (self._draining or self._empty) and self._ledger.is_clear:
             self._leaving_since = self._leaving_since or time.monotonic()
@@ -256,8 +256,7 @@ class Worker:
                 _log.info(
                     "The end of job %d, attempt %d did not count: %s", outcome.job_id, outcome.fence, outcome.reason
                 )
-        for held in news.settled:
-            self._settle(held)
+        self._settled += news.settled
         for order in response.orders:
             self._follow(order)
         self._judge(news)
@@ -306,9 +305,10 @@ class Worker:
             if held in self._waiting:
                 self._waiting.remove(held)
 
-    def _start_waiting(self) -> None:
-        """Start what there is room for, first come, first served."""
-        while self._waiting:
+    def _start_waiting(self) -> bool:
+        """Start what there is room for, first come, first served, and return whether there may be room for more."""
+        started = 0
+        while self._waiting and started < AT_ONCE:
             held, now = self._waiting[0], time.monotonic()
             if now > held.lease_until - MARGIN:
                 _log.info("The lease of %s is over before it could be started", held)
@@ -317,10 +317,12 @@ class Worker:
                 self._give_back(self._waiting.popleft(), "it may take longer than this machine is there")
             elif self._places.admit(held, now):
                 self._start(self._waiting.popleft(), now)
+                started += 1
             elif now > held.since + STALE:
                 self._give_back(self._waiting.popleft())
             else:
-                return
+                return False
+        return bool(self._waiting)
 
     def _give_back(self, held: Held, why: str = "there is no room for it") -> None:
         _log.info("Giving %s back: %s", held, why)
