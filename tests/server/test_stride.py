@@ -13,7 +13,7 @@ from whatsnext_server.config import ServerSettings
 from whatsnext_server.sync.waiting import WaitingRoom
 from whatsnext_server.upkeep import housekeeping
 from whatsnext_server.upkeep.housekeeping import Housekeeper
-from whatsnext_server.upkeep.stride import ALONE, SHARED, Stride
+from whatsnext_server.upkeep.stride import ALONE, LONGEST, SHARED, Stride
 from whatsnext_server.writer import GroupWriter
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +39,24 @@ async def writer() -> AsyncIterator[GroupWriter]:
     writer.start()
     yield writer
     await asyncio.to_thread(writer.close)
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which a stride sees how long others take."""
+    found = Clock()
+    monkeypatch.setattr("whatsnext_server.upkeep.stride.monotonic", found)
+    return found
 
 
 def stride(writer: GroupWriter) -> Stride:
@@ -67,6 +85,7 @@ async def test_steps_follow_each_other_at_once_while_nobody_else_writes(writer: 
     assert found == [128, 256, 256, 256, 128]
 
 
+@pytest.mark.usefixtures("clock")
 async def test_steps_are_smaller_and_leave_room_while_others_write(writer: GroupWriter) -> None:
     shared = stride(writer)
     found = []
@@ -75,6 +94,16 @@ async def test_steps_are_smaller_and_leave_room_while_others_write(writer: Group
         found.append(shared.limit)
     assert found == [32, 32, 16, 16, 32]
     assert not await waits(writer, shared, ALONE / 10)
+
+
+async def test_step_may_take_as_long_as_others_do(writer: GroupWriter, clock: Clock) -> None:
+    shared = stride(writer)
+    found = []
+    for took, others in ((SHARED * 2, SHARED * 3), (SHARED * 2, SHARED), (LONGEST * 0.9, 1.0), (LONGEST * 1.1, 1.0)):
+        clock.now += took + others
+        await waits(writer, shared, took, others=1)
+        found.append(shared.limit)
+    assert found == [64, 32, 32, 16]
 
 
 async def test_last_step_is_followed_by_no_pause_and_no_larger_step(writer: GroupWriter) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic, perf_counter
 from typing import Final
 
 from whatsnext_core.storage import Writer
@@ -15,6 +15,8 @@ ALONE: Final = 0.02
 """Seconds that a step should not exceed while nobody else writes."""
 SHARED: Final = 0.01
 """Seconds that a step should not exceed while others write: they wait as long for its end."""
+LONGEST: Final = 0.04
+"""The same while others write for as long themselves: who claims hundreds of jobs at once must not wait for them."""
 PAUSE: Final = 0.25
 """How long the pause is after a step while others write, in terms of the step."""
 ROOM: Final = 2
@@ -24,8 +26,8 @@ ROOM: Final = 2
 class Stride:
     """Fits steps to the time that they take, and to whether anybody else writes.
 
-    As long as nobody else is there, steps follow each other at once. Otherwise they are small, and after each comes a
-    pause, in which the others have the writer for themselves.
+    As long as nobody else is there, steps follow each other at once. Otherwise they are small, or take as long as the
+    others did since the last one, and after each comes a pause, in which those have the writer for themselves.
     """
 
     def __init__(self, writer: GroupWriter, *, first: int, fewest: int, most: int) -> None:
@@ -33,6 +35,7 @@ class Stride:
         self._fewest = fewest
         self._most = most
         self._seen = writer.commands
+        self._since = monotonic()
         self.limit = first
         """How many things the next step may do."""
 
@@ -44,8 +47,8 @@ class Stride:
         limit = self.limit
 
         def timed(writer: Writer, now: datetime) -> tuple[int, float]:
-            begun = time.perf_counter()
-            return do(writer, now, limit), time.perf_counter() - begun
+            begun = perf_counter()
+            return do(writer, now, limit), perf_counter() - begun
 
         done, took = await self._writer.write(timed)
         more = done >= limit
@@ -59,7 +62,9 @@ class Stride:
         """
         alone = self._writer.commands - self._seen <= 1
         self._seen = self._writer.commands
-        longest = ALONE if alone else SHARED
+        others = monotonic() - self._since - took
+        self._since = monotonic()
+        longest = ALONE if alone else min(LONGEST, max(SHARED, others))
         if took > longest:
             self.limit = max(self._fewest, self.limit // 2)
         elif more and took < longest / ROOM:
