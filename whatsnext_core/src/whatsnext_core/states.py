@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from attrs import evolve, frozen
 
@@ -96,37 +96,8 @@ def check_request(job_id: int, old: JobStatus, new: JobStatus) -> None:
         raise IllegalTransitionError(f"Job {job_id} cannot go from {old} to {new}: {reason}.")
 
 
-class Judged(Protocol):
-    """What decides what follows the end of a job's attempt: a ``Standing``, or whatever else tells the same."""
-
-    @property
-    def job_id(self) -> int:
-        """The job."""
-
-    @property
-    def failures(self) -> int:
-        """Failed attempts so far."""
-
-    @property
-    def losses(self) -> int:
-        """Lost attempts so far."""
-
-    @property
-    def ooms(self) -> int:
-        """Attempts among the failures that ran out of memory so far."""
-
-    @property
-    def cancel_requested(self) -> bool:
-        """Whether a person asked to cancel it."""
-
-    @property
-    def impossible(self) -> int:
-        """Dependencies that can never be met now."""
-
-
-@frozen(kw_only=True)
-class Standing:
-    """The part of a job that decides what follows the end of its attempt."""
+class Standing(NamedTuple):
+    """The part of a job that decides what follows the end of its attempt. A named tuple, for each end makes one."""
 
     job_id: int
     """The job."""
@@ -172,14 +143,14 @@ class Verdict:
     """Seconds before the job may be claimed again, if it is PENDING."""
 
 
-def after_success(standing: Judged) -> Verdict:
+def after_success(standing: Standing) -> Verdict:
     """Return what follows an attempt that succeeded: COMPLETED, or CANCELLED if that was asked for before."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
     return _verdict(standing, JobStatus.COMPLETED, None)
 
 
-def after_failure(standing: Judged, cause: Cause, policy: RetryPolicy) -> Verdict:
+def after_failure(standing: Standing, cause: Cause, policy: RetryPolicy) -> Verdict:
     """Return what follows an attempt that failed for ``cause``.
 
     A cancelled one is CANCELLED; a lost one is judged by ``after_loss``; any other is retried after a back-off while
@@ -198,7 +169,7 @@ def after_failure(standing: Judged, cause: Cause, policy: RetryPolicy) -> Verdic
     return Verdict(status=status, failures=failures, losses=standing.losses, ooms=ooms, cause=cause, delay=delay)
 
 
-def after_loss(standing: Judged, policy: RetryPolicy) -> Verdict:
+def after_loss(standing: Standing, policy: RetryPolicy) -> Verdict:
     """Return what follows a lost attempt: PENDING at once, or FAILED when more than ``max_losses`` were lost."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
@@ -207,7 +178,7 @@ def after_loss(standing: Judged, policy: RetryPolicy) -> Verdict:
     return Verdict(status=status, failures=standing.failures, losses=losses, ooms=standing.ooms, cause=Cause.LOST)
 
 
-def after_release(standing: Judged) -> Verdict:
+def after_release(standing: Standing) -> Verdict:
     """Return what follows when a claimed job is given back: it waits again, or is CANCELLED if that was asked for."""
     if standing.cancel_requested:
         return _verdict(standing, JobStatus.CANCELLED, Cause.CANCELLED)
@@ -291,7 +262,7 @@ def required_memory(memory: int, policy: RetryPolicy, ooms: int) -> int:
     return min(int(memory * policy.memory_factor**ooms), MAX_MEMORY)
 
 
-def _verdict(standing: Judged, status: JobStatus, cause: Cause | None) -> Verdict:
+def _verdict(standing: Standing, status: JobStatus, cause: Cause | None) -> Verdict:
     return _verdict_of(status, cause, standing.failures, standing.losses, standing.ooms)
 
 

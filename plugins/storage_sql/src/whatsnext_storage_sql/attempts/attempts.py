@@ -152,9 +152,9 @@ class Holds:
     def end(self, state: JobState, attempt: Held, end: AttemptEnd, now: datetime) -> JobState:
         """End an attempt as it was reported, and do with its job what follows."""
         if end.succeeded:
-            verdict = after_success(state)
+            verdict = after_success(state.standing)
         else:
-            verdict = after_failure(state, end.cause or Cause.EXIT, self.ledger.task(state.task_id).retry)
+            verdict = after_failure(state.standing, end.cause or Cause.EXIT, self.ledger.task(state.task_id).retry)
         if end.stop_siblings and verdict.status is JobStatus.FAILED:
             self._halted.append(state.id)
         attempt = attempt._replace(started_at=started_before(end, attempt.started_at, attempt.claimed_at, now))
@@ -164,13 +164,13 @@ class Holds:
 
     def lose(self, state: JobState, attempt: Held, message: str, now: datetime) -> JobState:
         """End an attempt that is lost, and do with its job what follows."""
-        verdict = after_loss(state, self.ledger.task(state.task_id).retry)
+        verdict = after_loss(state.standing, self.ledger.task(state.task_id).retry)
         self.close(attempt, AttemptStatus.LOST, Cause.LOST, message, now)
         return self._conclude(state, attempt, verdict, message, now)
 
     def give_back(self, state: JobState, attempt: Held, message: str, now: datetime) -> JobState:
         """End an attempt whose job goes back to the queue."""
-        verdict = after_release(state)
+        verdict = after_release(state.standing)
         self.close(attempt, AttemptStatus.LOST, verdict.cause, message, now)
         return self._conclude(state, attempt, verdict, message, now)
 

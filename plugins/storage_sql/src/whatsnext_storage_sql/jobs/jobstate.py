@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 
 from whatsnext_core.dependencies import Counts
 from whatsnext_core.model import Cause, JobStatus
+from whatsnext_core.states import Standing
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
@@ -53,9 +54,9 @@ class JobState(NamedTuple):
         return Counts(self.unmet, self.impossible)
 
     @property
-    def job_id(self) -> int:
-        """Its id, by the name that what decides about the end of its attempt (``states.Judged``) has for it."""
-        return self.id
+    def standing(self) -> Standing:
+        """What decides about the end of its attempt."""
+        return Standing(self.id, self.failures, self.losses, self.ooms, self.cancel_requested, self.impossible)
 
     @property
     def is_ready(self) -> bool:
