@@ -79,3 +79,15 @@ def test_worker_that_is_to_stop_gives_back_what_has_not_begun(project: Project, 
         assert not thread.is_alive()
     assert long.refresh().status == "COMPLETED"
     assert not (tmp_path / "order").exists()
+
+
+def test_every_end_is_settled_however_many_are_confirmed_at_once(
+    project: Project, make_client: MakeClient, tmp_path: Path
+) -> None:
+    project.create_task("nothing", command_template="true")
+    project.extend_queue([Job(f"job-{number}", "nothing") for number in range(600)])
+    worker = make_client(formatter=CLIFormatter(), available_cpu=2)
+    with working(worker):
+        wait_until(lambda: project.rest.counts(project.id)["COMPLETED"] == 600)
+        (attempts,) = (tmp_path / "state").rglob("attempts")
+        wait_until(lambda: not list(attempts.iterdir()), 20, "nothing of an attempt is left")
