@@ -43,6 +43,8 @@ class JobSpec:
 
     def __attrs_post_init__(self) -> None:
         """Check all values in one go: with a validator for each, most of the time went into what messages call it."""
+        if self._is_plain():
+            return
         limits.check_name(self.name, "name of the job")
         what = f"job {limits.shorten(self.name)}"
         limits.check_id(self.task_id, f"task of {what}")
@@ -54,6 +56,18 @@ class JobSpec:
             limits.check_id(self.id, f"id of {what}")
         if self.timeout is not None:
             limits.check_number(self.timeout, f"timeout of {what}", low=0.001, high=limits.MAX_SECONDS, unit="seconds")
+
+    def _is_plain(self) -> bool:
+        """Return whether it is seen at a glance that all values keep their limits; False leaves it open."""
+        return (
+            not self.depends
+            and self.id is None
+            and self.timeout is None
+            and 1 <= self.task_id <= limits.MAX_ID
+            and -limits.MAX_PRIORITY <= self.priority <= limits.MAX_PRIORITY
+            and limits.is_plain_name(self.name)
+            and limits.are_simple(self.parameters)
+        )
 
 
 @frozen(kw_only=True)

@@ -71,6 +71,11 @@ def check_name(value: str, what: str) -> str:
     return value
 
 
+def is_plain_name(value: str) -> bool:
+    """Return whether it is seen at a glance that ``value`` can name something; False leaves it open."""
+    return 0 < len(value) <= MAX_NAME and value.isprintable() and value[0] != " " and value[-1] != " "
+
+
 def check_text(value: str, what: str) -> str:
     """Return ``value`` if it is at most 65,536 characters without NUL and lone surrogates."""
     if len(value) > MAX_TEXT:
@@ -131,11 +136,11 @@ def check_environment(environment: Mapping[str, str], what: str) -> Mapping[str,
 
 def check_parameters(parameters: Mapping[str, Any], what: str) -> None:
     """Refuse parameters that break a limit, as ``dump_parameters`` does; most are seen at a glance to keep all."""
-    if not _are_simple(parameters):
+    if not are_simple(parameters):
         dump_parameters(parameters, what)
 
 
-def _are_simple(parameters: Mapping[str, Any]) -> bool:
+def are_simple(parameters: Mapping[str, Any]) -> bool:
     """Return whether parameters are so few, short and flat that they keep every limit; False leaves it open."""
     if type(parameters) is not dict or len(parameters) > SIMPLE_MEMBERS:
         return False

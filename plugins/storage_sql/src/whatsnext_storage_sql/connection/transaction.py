@@ -70,6 +70,8 @@ class Transaction:
     """Whether no other server tells children of their parents before this transaction ends."""
     _counts: list[tuple[CountKey, int]] = field(factory=list)
     _events: list[EventRow] = field(factory=list)
+    _tellers: list[Order] = field(factory=list)
+    """Statements that write events."""
     _orders: list[Order] = field(factory=list)
     """What is to be written before anything is read, or the transaction ends: it travels together."""
     _settled: set[int] = field(factory=set)
@@ -132,10 +134,18 @@ class Transaction:
         """Delete rows that are found by their keys, given as plain values."""
         self._note(deleting(self.connection.dialect, table, keys, rows))
 
+    def note(self, query: Query, **parameters: Any) -> None:
+        """Run a statement that changes rows, with what else is to be written."""
+        self._note(self._order(query, parameters))
+
     def send(self) -> None:
         """Run what was noted to be written; nothing is read before."""
         if self._orders:
             self.ask()
+
+    def _order(self, query: Query, parameters: Mapping[str, Any]) -> Order:
+        plan = query.plan(self.connection.dialect)
+        return Order(plan.text, [plan.parameters(parameters)])
 
     def _note(self, order: Order | None) -> None:
         if self._doom is not None:
@@ -173,14 +183,15 @@ class Transaction:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Return a block whose writes are undone if it raises."""
-        counts, events, locked = len(self._counts), len(self._events), self.graph_locked
+        counts, events, tellers = len(self._counts), len(self._events), len(self._tellers)
+        locked = self.graph_locked
         self.send()
         nested = self.connection.begin_nested()
         try:
             yield
             self.send()
         except BaseException:
-            del self._counts[counts:], self._events[events:]
+            del self._counts[counts:], self._events[events:], self._tellers[tellers:]
             self._orders.clear()
             self._settled.clear()
             if self.recall is not None:
@@ -223,7 +234,7 @@ class Transaction:
     @property
     def holds_back(self) -> bool:
         """Whether counters or events are not written yet."""
-        return bool(self._counts or self._events)
+        return bool(self._counts or self._events or self._tellers)
 
     def tell(self, events: Iterable[EventRow]) -> None:
         """Write events."""
@@ -236,11 +247,20 @@ class Transaction:
         rest = (kind._value_, to_micros(at), text)
         self._events += [(project_id, job_id, *rest) for job_id in job_ids]
 
+    def tell_by(self, query: Query, **parameters: Any) -> None:
+        """Let a statement write the first events of jobs; it is run before other events are written."""
+        self._tellers.append(self._order(query, parameters))
+
+    def before_rows_go(self) -> None:
+        """Write what statements tell of rows while these are there."""
+        if self._tellers:
+            self.flush()
+
     def flush(self) -> None:
         """Write all that was held back, the counters and events last."""
         if self._doom is not None:
             raise self._doom
-        if self._counts or self._events:
+        if self.holds_back:
             if self.is_postgresql:
                 self._note(_LOCK)
             changes: Counter[CountKey] = Counter()
@@ -248,10 +268,12 @@ class Transaction:
                 changes[key] += change
             rows = [(*key, number) for key, number in sorted(changes.items()) if number]
             self.insert(COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT)
+            self._orders += self._tellers
             self.insert(EVENT, _EVENT_COLUMNS, self._events)
         self.send()
         self._counts.clear()
         self._events.clear()
+        self._tellers.clear()
 
     # -- batches that are not in the queue -----------------------------------------------------------------------------
 

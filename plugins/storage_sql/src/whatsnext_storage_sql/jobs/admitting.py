@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, literal_column, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, literal_column, or_, select, text, update
 
 from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_core.storage import SUBMISSION_LASTS
@@ -48,7 +47,39 @@ def _slice(columns: Select[Any]) -> Select[Any]:
 
 
 _STATES = _slice(STATE)
-_WAITING = _slice(select(JOB.c.id, JOB.c.task_id, JOB.c.class_id, JOB.c.priority, JOB.c.unmet, JOB.c.impossible))
+_WAITING = _slice(
+    select(JOB.c.id, JOB.c.task_id, JOB.c.class_id, JOB.c.priority, JOB.c.unmet, JOB.c.impossible)
+).subquery("waiting")
+_ALIKE = Query(
+    select(
+        _WAITING.c.task_id,
+        _WAITING.c.class_id,
+        func.count().label("jobs"),
+        func.max(_WAITING.c.id).label("last"),
+        func.max(_WAITING.c.impossible).label("impossible"),
+        func.min(_WAITING.c.id).filter(_WAITING.c.unmet == literal_column("0")).label("first_ready"),
+        func.max(_WAITING.c.priority).filter(_WAITING.c.unmet == literal_column("0")).label("priority"),
+    ).group_by(_WAITING.c.task_id, _WAITING.c.class_id)
+)
+_BETWEEN = "FROM job WHERE submission_id = :batch AND submission_id > 0 AND id > :cursor AND id <= :last"
+_RECLASS = Query(
+    text(
+        "UPDATE job SET class_id = :new WHERE submission_id = :batch AND submission_id > 0 "
+        "AND id > :cursor AND id <= :last AND task_id = :task AND class_id = :old"
+    )
+)
+_ENTER = Query(
+    text(
+        "INSERT INTO ready (project_id, class_id, neg_priority, job_id, since) "
+        f"SELECT project_id, class_id, -priority, id, :since {_BETWEEN} AND unmet = 0"
+    )
+)
+_TELL = Query(
+    text(
+        "INSERT INTO event (project_id, job_id, kind, at, data) "
+        f"SELECT project_id, id, :kind, :at, :data {_BETWEEN} ORDER BY id"
+    )
+)
 _GIVE_UP = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(state="discarded")
 _ADVANCE = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
 _END = delete(SUBMISSION).where(SUBMISSION.c.id == bindparam("at"))
@@ -80,35 +111,41 @@ def advance_batches(tx: Transaction, now: datetime, limit: int) -> int:
 
 
 def _admit(tx: Transaction, batch: int, project_id: int, cursor: int, now: datetime, limit: int) -> int:
-    jobs = tx.all(_WAITING, id=batch, cursor=cursor, limit=limit)
-    if any(job.impossible for job in jobs):
+    alike = tx.all(_ALIKE, id=batch, cursor=cursor, limit=limit)
+    number: int = sum(each.jobs for each in alike)
+    last = max((each.last for each in alike), default=cursor)
+    if any(each.impossible for each in alike):
         _admit_one_by_one(tx, tx.all(_STATES, id=batch, cursor=cursor, limit=limit), now)
-    else:
-        _admit_at_once(tx, batch, project_id, jobs, now)
-    if len(jobs) == limit:
-        tx.run(_ADVANCE, {"at": batch, "new_cursor": jobs[-1].id})
+    elif alike:
+        _admit_at_once(tx, project_id, {"batch": batch, "cursor": cursor, "last": last}, alike, now)
+    if number == limit:
+        tx.run(_ADVANCE, {"at": batch, "new_cursor": last})
     else:
         _end(tx, batch, project_id)
-    return len(jobs) + 1
+    return number + 1
 
 
-def _admit_at_once(tx: Transaction, batch: int, project_id: int, jobs: Sequence[Row[Any]], now: datetime) -> None:
-    """Bring jobs of which none is BLOCKED into the queue: they are PENDING, as they have been, and maybe ready."""
-    number_of = Counter([job.task_id for job in jobs])
-    classes = {row.id: row.class_id for row in lock_tasks(tx, number_of).values()}
-    ready, moved = [], []
-    for job_id, task_id, old_class, priority, unmet, _ in map(tuple, jobs):
-        class_id = classes[task_id]
-        if not unmet:
-            ready.append((project_id, class_id, -priority, job_id))
-        if class_id != old_class:
-            moved.append((class_id, job_id))
-    tx.tell_of_all(project_id, [job.id for job in jobs], EventKind.SUBMITTED, now, event_text(None, JobStatus.PENDING))
-    lines.enter(tx, ready, to_micros(now))
-    tx.update(JOB, ("class_id",), ("id",), moved)
-    for task_id, number in number_of.items():
-        tx.count((project_id, batch, task_id, JobStatus.PENDING.value), -number)
-        tx.count((project_id, 0, task_id, JobStatus.PENDING.value), number)
+def _admit_at_once(
+    tx: Transaction, project_id: int, part: Mapping[str, int], alike: Sequence[Row[Any]], now: datetime
+) -> None:
+    """Bring jobs of which none is BLOCKED into the queue: they are PENDING, as they have been, and maybe ready.
+
+    The database does it by itself; only what there is of each task and class is read.
+    """
+    classes = {row.id: row.class_id for row in lock_tasks(tx, {each.task_id for each in alike}).values()}
+    firsts = []
+    for each in alike:
+        class_id = classes[each.task_id]
+        if class_id != each.class_id:
+            tx.note(_RECLASS, **part, task=each.task_id, old=each.class_id, new=class_id)
+        if each.first_ready is not None:
+            firsts.append((project_id, class_id, -each.priority, each.first_ready))
+        tx.count((project_id, part["batch"], each.task_id, JobStatus.PENDING.value), -each.jobs)
+        tx.count((project_id, 0, each.task_id, JobStatus.PENDING.value), each.jobs)
+    moment = to_micros(now)
+    lines.enter_by(tx, _ENTER, {**part, "since": moment}, firsts)
+    told = event_text(None, JobStatus.PENDING)
+    tx.tell_by(_TELL, **part, kind=EventKind.SUBMITTED.value, at=moment, data=told)
 
 
 def _admit_one_by_one(tx: Transaction, rows: Sequence[Row[Any]], now: datetime) -> None:

@@ -98,7 +98,8 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
 def _ranges(tx: Transaction, query: JobQuery) -> list[tuple[int, str]] | None:
     """Return the ranges of ``listing`` that hold what a query asks for; None if the table of jobs serves it better."""
     every = not query.statuses or len(query.statuses) == len(JobStatus)
-    if (every and query.order is not JobOrder.QUEUE) or query.task_id is not None:
+    by_id = every and query.order is not JobOrder.QUEUE and query.project_id is None
+    if by_id or query.task_id is not None:
         return None
     wanted = [status.value for status in query.statuses or JobStatus]
     statement = _WITH_STATUS.where(COUNTER.c.status.in_(wanted))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -25,7 +24,7 @@ from whatsnext_storage_sql.jobs.rows import STATUSES, event_text
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.projects.projects import SHARED, active_project, lock_active_project
 from whatsnext_storage_sql.projects.tasks import KEPT
-from whatsnext_storage_sql.queue.lines import enter
+from whatsnext_storage_sql.queue.lines import enter, enter_by
 from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, SUBMISSION, TASK
 
 _NEXT_IDS = Query(
@@ -82,6 +81,22 @@ _JOB_COLUMNS = (
 EDGE_COLUMNS = ("child_id", "parent_id", "condition", "parent_name", "fate")
 _LISTING_COLUMNS = ("project_id", "status", "job_id", "neg_priority")
 
+MANY = 20
+"""Rows from which the database copies quicker from one table to others than it takes them in once more."""
+_OF_SPAN = "FROM job WHERE id >= :first AND id <= :last"
+_LIST = Query(
+    text(
+        "INSERT INTO listing (project_id, status, job_id, neg_priority) "
+        f"SELECT project_id, status, id, -priority {_OF_SPAN} ORDER BY id"
+    )
+)
+_ENTER = Query(
+    text(
+        "INSERT INTO ready (project_id, class_id, neg_priority, job_id, since) "
+        f"SELECT project_id, class_id, -priority, id, :since {_OF_SPAN} AND unmet = 0"
+    )
+)
+_TASK_AND_STATUS = itemgetter(2, 5)
 _SHOWN = {status: status.value for status in JobStatus}
 _NO_EDGES = Counts()
 
@@ -152,32 +167,32 @@ def _write(
 ) -> list[int]:
     """Write the rows of new jobs, whose parents of the same call count as PENDING; return the BLOCKED ones."""
     moment = to_micros(now)
-    rows, edges, lists, ready = [], [], [], []
-    statuses: list[tuple[JobStatus, int]] = []
-    total: Counter[tuple[int, str]] = Counter()
+    rows, edges = [], []
+    statuses: dict[JobStatus, list[int]] = {}
     for number, spec in specs:
-        counts = _NO_EDGES
-        for parent, condition in spec.depends.items():
-            status, name = parents[parent] if parent not in names else (JobStatus.PENDING, names[parent])
-            found = fate(condition, status)
-            counts += weigh(Fate.MET, found)
-            edges.append((number, parent, condition.value, name, found.value))
-        status = JobStatus.PENDING if submission or counts is _NO_EDGES else counts.status
-        shown, priority, task_id = _SHOWN[status], spec.priority, spec.task_id
-        class_id = classes[task_id]
-        statuses.append((status, number))
-        total[task_id, shown] += 1
+        status, unmet, impossible = JobStatus.PENDING, 0, 0
+        if spec.depends:
+            counts = _NO_EDGES
+            for parent, condition in spec.depends.items():
+                parent_status, name = parents[parent] if parent not in names else (JobStatus.PENDING, names[parent])
+                found = fate(condition, parent_status)
+                counts += weigh(Fate.MET, found)
+                edges.append((number, parent, condition.value, name, found.value))
+            unmet, impossible = counts.unmet, counts.impossible
+            if not submission:
+                status = counts.status
+        statuses.setdefault(status, []).append(number)
         rows.append(
             (
                 number,
                 project_id,
-                task_id,
+                spec.task_id,
                 submission,
-                class_id,
-                shown,
-                priority,
-                counts.unmet,
-                counts.impossible,
+                classes[spec.task_id],
+                _SHOWN[status],
+                spec.priority,
+                unmet,
+                impossible,
                 moment,
                 moment,
                 spec.timeout,
@@ -185,20 +200,31 @@ def _write(
                 write_json(spec.parameters),
             )
         )
-        lists.append((project_id, shown, number, -priority))
-        if counts.is_ready:
-            ready.append((project_id, class_id, -priority, number))
-    for (task_id, shown), jobs in total.items():
+    for (task_id, shown), jobs in Counter(map(_TASK_AND_STATUS, rows)).items():
         tx.count((project_id, submission, task_id, shown), jobs)
     tx.insert(JOB, _JOB_COLUMNS, rows)
     tx.insert(EDGE, EDGE_COLUMNS, edges)
-    tx.insert(LISTING, _LISTING_COLUMNS, lists)
+    span = _span(rows)
+    if span is not None:
+        tx.note(_LIST, **span)
+    else:
+        tx.insert(LISTING, _LISTING_COLUMNS, [(project_id, row[5], row[0], -row[6]) for row in rows])
     if submission:
         return []
-    for status, same in groupby(statuses, itemgetter(0)):
-        tx.tell_of_all(project_id, [number for _, number in same], EventKind.SUBMITTED, now, event_text(None, status))
-    enter(tx, ready, moment)
-    return [number for status, number in statuses if status is JobStatus.BLOCKED]
+    ready = ((project_id, row[4], -row[6], row[0]) for row in rows if not row[7])
+    if span is not None:
+        enter_by(tx, _ENTER, {**span, "since": moment}, ready)
+    else:
+        enter(tx, list(ready), moment)
+    for status, same in statuses.items():
+        tx.tell_of_all(project_id, same, EventKind.SUBMITTED, now, event_text(None, status))
+    return statuses.get(JobStatus.BLOCKED, [])
+
+
+def _span(rows: Sequence[tuple[Any, ...]]) -> Mapping[str, int] | None:
+    """Return the first and the last id of new jobs, if they are many and have all ids between these two."""
+    first, last = min(rows, default=(0,))[0], max(rows, default=(0,))[0]
+    return {"first": first, "last": last} if len(rows) == last - first + 1 >= MANY else None
 
 
 def _check_ids(tx: Transaction, specs: Sequence[JobSpec], given: Mapping[int, JobSpec]) -> None:

@@ -49,7 +49,6 @@ class Job(Base):
     result: Mapped[Any | None] = mapped_column(Json, nullable=True)
     parameters: Mapped[Any] = mapped_column(Json)
     __table_args__ = (
-        Index("ix_job_project_id_id", "project_id", "id"),
         Index("ix_job_task_id_id", "task_id", "id"),
         Index(
             "ix_job_submission_id_id",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator
 
@@ -18,6 +19,7 @@ Number = BigInteger().with_variant(Integer, "sqlite")
 """A 64-bit number; on SQLite the type that lets a primary key be the row id itself."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode_most = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=1024)
@@ -63,8 +65,19 @@ class Json(TypeDecorator[Any]):
 
 
 def write_json(value: Any) -> str | None:
-    """Return a value as ASCII JSON, so that any character a client may send can be stored anywhere."""
-    return None if value is None else _encode(value)
+    """Return a value as ASCII JSON, so that any character a client may send can be stored anywhere.
+
+    Python's own encoder takes ten times as long as the other one, which knows no numbers of any size, and no escapes.
+    """
+    if value is None:
+        return None
+    try:
+        text = _encode_most(value)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+        return _encode(value)
+    if b"null" in text or not text.isascii():  # it writes null for what is no number, too
+        return _encode(value)
+    return text.decode("ascii")
 
 
 def read_json(text: str | None) -> Any:

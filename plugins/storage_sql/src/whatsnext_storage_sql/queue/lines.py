@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, TypeAlias
 
@@ -148,6 +148,13 @@ def enter(tx: Transaction, stands: Sequence[Stand], since: int) -> None:
     tx.insert(READY, (*_KEYS, "since"), [(*stand, since) for stand in stands])
     if tx.recall is not None:
         tx.recall.entered(stands)
+
+
+def enter_by(tx: Transaction, query: Query, parameters: Mapping[str, Any], firsts: Iterable[Stand]) -> None:
+    """Let a statement bring jobs into their lines; none of a line comes before the first of it in ``firsts``."""
+    tx.note(query, **parameters)
+    if tx.recall is not None:
+        tx.recall.entered(firsts)
 
 
 def change(tx: Transaction, stands: Sequence[tuple[Stand, Stand]]) -> None:

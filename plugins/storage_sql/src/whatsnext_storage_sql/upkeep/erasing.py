@@ -77,6 +77,7 @@ def erase(
         return
     ledger.flush(now)
     tx = ledger.tx
+    tx.before_rows_go()
     ids = [state.id for state in states]
     if tell_children:
         _mark_orphans(tx, ids)

@@ -13,7 +13,7 @@ from whatsnext_core.model import (
     ProjectChanges,
     ProjectStatus,
 )
-from whatsnext_core.storage import SUBMISSION_LASTS, JobQuery, Page
+from whatsnext_core.storage import SUBMISSION_LASTS, JobQuery, Page, Writer
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import Story
 
@@ -217,6 +217,32 @@ class SubmissionScenarios(StorageFixtures):
         assert story.kinds(deleted) == [EventKind.SUBMITTED, EventKind.DELETED]
         counts = story.counts(task.project_id)
         assert (counts[S.PENDING], counts[S.CANCELLED], counts[S.QUEUED]) == (1, 1, 1)
+
+    def test_job_may_go_or_change_in_the_transaction_that_brings_it_into_the_queue(self, story: Story) -> None:
+        """S15 (Writer.settle): what happened to it is told whole and in order, and nothing of what was undone."""
+        task = story.task()
+        number = story.open(task)
+        specs = [JobSpec(name=f"job {index}", task_id=task.id) for index in range(30)]
+        deleted, cancelled, *others = story.submit(*specs, submission=number)
+        story.publish(number)
+
+        def fail(writer: Writer) -> None:
+            with writer.savepoint():
+                writer.settle(story.now, 1_000)
+                raise ZeroDivisionError
+
+        with story.storage.write() as writer:
+            with pytest.raises(ZeroDivisionError):
+                fail(writer)
+            writer.settle(story.now, 1_000)
+            writer.cancel([cancelled], story.now)
+            writer.delete_jobs([deleted], story.now)
+        assert story.kinds(deleted) == [EventKind.SUBMITTED, EventKind.DELETED]
+        assert story.kinds(cancelled) == [EventKind.SUBMITTED, EventKind.CANCELLED]
+        assert {tuple(story.kinds(job)) for job in others} == {(EventKind.SUBMITTED,)}
+        assert story.ready() == others
+        counts = story.counts(task.project_id)
+        assert (counts[S.PENDING], counts[S.CANCELLED]) == (28, 1)
 
     def test_batch_knows_what_happened_outside_while_it_was_hidden(self, story: Story) -> None:
         """S10 (Writer.publish_submission): a parent that succeeded or failed meanwhile."""

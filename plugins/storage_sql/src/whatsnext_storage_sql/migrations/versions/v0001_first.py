@@ -180,7 +180,6 @@ def _create_jobs() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_job"),
         postgresql_with={"fillfactor": 50},
     )
-    op.create_index("ix_job_project_id_id", "job", ["project_id", "id"], unique=False)
     op.create_index(
         "ix_job_submission_id_id",
         "job",
