@@ -24,6 +24,7 @@ from whatsnext_server.app import create_app
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.process.joining import JoiningProtocol
 from whatsnext_server.process.serving import listen
+from whatsnext_server.process.siblings import Siblings
 
 TIMEOUT = 60.0
 
@@ -125,10 +126,12 @@ def check_documented(app: FastAPI, method: str, response: httpx.Response) -> Non
 
 
 @contextmanager
-def serving(storage: Storage, settings: ServerSettings | None = None, **headers: str) -> Iterator[Api]:
+def serving(
+    storage: Storage, settings: ServerSettings | None = None, siblings: Siblings | None = None, /, **headers: str
+) -> Iterator[Api]:
     """A server in a thread of this process."""
     settings = settings or ServerSettings(database="memory://")
-    app = create_app(settings, storage)
+    app = create_app(settings, storage, siblings=siblings)
     listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app, http=JoiningProtocol, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,8 +80,9 @@ def test_what_was_accepted_before_the_end_is_written(tmp_path: Path) -> None:
         assert all(again.api.status(each) == "PENDING" for each in accepted[::5])
 
 
-def crash(running: Program) -> tuple[set[int], set[int]]:
-    """The ids of jobs whose submission, and whose end, were acknowledged before the server was killed."""
+def crash(running: Program, kill: Callable[[], None] | None = None) -> tuple[set[int], set[int]]:
+    """The ids of jobs whose submission, and whose end, were acknowledged before the server, or a part, was killed."""
+    killed = threading.Event()
     submitted: set[int] = set()
     finished: set[int] = set()
     project_id, task_id = running.api.queue()
@@ -89,7 +92,7 @@ def crash(running: Program) -> tuple[set[int], set[int]]:
             try:
                 client_id = api.worker()
                 request, ended = 0, []  # type: ignore[var-annotated]  # of reports
-                while True:
+                while not killed.is_set():
                     if number % 2:
                         submitted.add(api.job(project_id, task_id))
                     else:
@@ -109,7 +112,8 @@ def crash(running: Program) -> tuple[set[int], set[int]]:
     with ThreadPoolExecutor(4) as pool:
         done = [pool.submit(work, number) for number in range(4)]
         wait_until(lambda: len(finished) > 100)
-        running.kill()
+        (kill or running.kill)()
+        killed.set()
         for each in done:
             each.result()
     return submitted, finished

@@ -52,7 +52,7 @@ class LocalServer:
         self._folder = tempfile.TemporaryDirectory(prefix="whatsnext-")
         self._port_file = Path(self._folder.name) / "port"
         self._argv = [program, "run", "--host", "127.0.0.1", "--port", str(port), "--port-file", str(self._port_file)]
-        self._argv += options
+        self._argv += ["--processes", "1", *options]
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
         """The port that it listens on; known once the context is entered."""

@@ -45,6 +45,8 @@ class StorageBackend:
     """The attrs class of its ``[plugins.<name>]`` section; None if it has no settings."""
     upgrade: Callable[[str, Any], str] | None = None
     """Brings the schema at a URL up to date and returns what it did, in a line; None if it has no schema."""
+    shared: tuple[str, ...] = ()
+    """Those of the schemes whose databases several server processes may have open at once."""
 
 
 @frozen(kw_only=True)

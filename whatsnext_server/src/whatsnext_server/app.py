@@ -26,12 +26,17 @@ from whatsnext_server.http.security import Doorkeeper, Guard
 from whatsnext_server.process.logs import RequestLog
 from whatsnext_server.process.opening import opened_storage
 from whatsnext_server.process.shutdown import early_notice
+from whatsnext_server.process.siblings import Siblings
 from whatsnext_server.routers import ALL
 from whatsnext_server.services import Services
 
 
 def create_app(
-    settings: ServerSettings | None = None, storage: Storage | None = None, *, config: str | Path | None = None
+    settings: ServerSettings | None = None,
+    storage: Storage | None = None,
+    *,
+    config: str | Path | None = None,
+    siblings: Siblings | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -40,6 +45,7 @@ def create_app(
         storage: The database, opened; the caller closes it. None opens the one of the settings when the application
             starts, and closes it when it stops.
         config: The config file that holds the plugins' settings; None for those that are found.
+        siblings: The other processes of this server; None if there are none.
 
     Raises:
         PluginError: a plugin that the settings name is missing or broken.
@@ -55,7 +61,7 @@ def create_app(
             except WhatsNextError as error:
                 cast("Application", app).refusal = error
                 raise
-            services = Services(settings, opened, extensions.notifiers)
+            services = Services(settings, opened, extensions.notifiers, siblings=siblings)
             app.state.services = services
             services.start()
             try:
@@ -66,7 +72,7 @@ def create_app(
 
     app = Application(
         lifespan=lifespan,
-        middleware=_middleware(settings, Doorkeeper(settings, extensions.authenticators)),
+        middleware=_middleware(settings, Doorkeeper(settings, extensions.authenticators), siblings),
         needs_key=not settings.is_open,
         is_limited=bool(settings.rate_limit_per_minute),
     )
@@ -85,7 +91,7 @@ async def _opened(stack: ExitStack, settings: ServerSettings, config: str | Path
         return await asyncio.to_thread(stack.enter_context, opened_storage(settings, config, ending))
 
 
-def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middleware]:
+def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper, siblings: Siblings | None) -> list[Middleware]:
     """Return what each request passes, outermost first."""
     found: list[Middleware] = []
     if settings.log_level == "debug":
@@ -114,7 +120,7 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper) -> list[Middle
         )
     found.append(Middleware(ForeignPages, settings.cors_origins))
     if doorkeeper.is_needed or settings.rate_limit_per_minute:
-        found.append(Middleware(Guard, doorkeeper, settings.rate_limit_per_minute))
+        found.append(Middleware(Guard, doorkeeper, settings.rate_limit_per_minute, siblings))
     found.append(
         Middleware(
             BodyLimit,

@@ -20,6 +20,7 @@ from whatsnext_server.events.notifying import Notifying
 from whatsnext_server.files.checksums import Checksums
 from whatsnext_server.http.answers import Encoded, encode
 from whatsnext_server.http.errors import BusyError
+from whatsnext_server.process.siblings import Siblings
 from whatsnext_server.sync.given import GivenOrders
 from whatsnext_server.sync.waiting import WaitingRoom, Wake
 from whatsnext_server.upkeep.housekeeping import Housekeeper
@@ -44,18 +45,20 @@ class Services:
         storage: Storage,
         notifiers: Mapping[str, Notifier] | None = None,
         pace: Pace | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
+        self._siblings = siblings
         self.settings = settings
         """The settings."""
         self.storage = storage
         """The database."""
-        self.room = WaitingRoom()
+        self.room = WaitingRoom(siblings)
         """The requests that are held."""
         self.given = GivenOrders()
         """The orders that clients were given already."""
-        self.feed = Feed(storage)
+        self.feed = Feed(storage, siblings)
         """What hands the events to those who follow them."""
-        self.writer = GroupWriter(storage, committed=self.feed.committed)
+        self.writer = GroupWriter(storage, committed=self._committed if siblings else self.feed.committed)
         """The one thread that writes."""
         self.notifying = Notifying(settings, storage, self.writer, self.feed, notifiers or {}, pace)
         """What delivers the events to notifiers."""
@@ -71,6 +74,8 @@ class Services:
         """Begin; called in the event loop."""
         self.writer.start()
         self.feed.start()
+        if self._siblings is not None:
+            self._siblings.start(self.room, self.feed.committed)
         self.housekeeper.start()
         self.notifying.start()
 
@@ -83,6 +88,8 @@ class Services:
     async def stop(self) -> None:
         """Answer what is waiting, write what was accepted, and end the threads."""
         self.begin_shutdown()
+        if self._siblings is not None:
+            self._siblings.stop()
         await self.housekeeper.stop()
         await self.notifying.stop()
         loop = asyncio.get_running_loop()
@@ -142,6 +149,12 @@ class Services:
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a function returns that may compute for seconds; it runs in a thread apart from the readers'."""
         return await asyncio.get_running_loop().run_in_executor(self._workers, function, *arguments)
+
+    def _committed(self) -> None:
+        """Let those here and in the other processes of this server hear that events may have been written."""
+        self.feed.committed()
+        if self._siblings is not None:
+            self._siblings.committed()
 
     def _read(self, query: Callable[[Reader], T]) -> T:
         with self.storage.read() as reader:

@@ -23,6 +23,7 @@ def whatsnext_storage_backends() -> Iterable[StorageBackend]:
             open=_open,
             config=SQLConfig,
             upgrade=_upgrade,
+            shared=("postgresql",),
         )
     ]
 

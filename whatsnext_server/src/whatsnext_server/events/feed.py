@@ -20,6 +20,7 @@ from whatsnext_core.storage import EventFilter, Reader, Storage
 from whatsnext_server.events.listening import Audience, Listener
 from whatsnext_server.http.answers import encode
 from whatsnext_server.http.errors import BusyError, StoppingError
+from whatsnext_server.process.siblings import Siblings
 
 T = TypeVar("T")
 
@@ -42,8 +43,9 @@ _log = logging.getLogger(__name__)
 class Feed:
     """Hands events to listeners, and tells others how far they have come. Its methods belong to the event loop."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, siblings: Siblings | None = None) -> None:
         self._storage = storage
+        self._siblings = siblings
         self._audience = Audience()
         self._watchers: list[Callable[[], object]] = []
         self._followers: dict[Listener, None] = {}
@@ -93,12 +95,14 @@ class Feed:
     def watch(self, notify: Callable[[], object]) -> None:
         """Call ``notify`` whenever there may be new events, now for the first time."""
         self._watchers.append(notify)
+        self._say_whether_any()
         self._due.set()
         notify()
 
     def unwatch(self, notify: Callable[[], object]) -> None:
         """Call it no more."""
         self._watchers.remove(notify)
+        self._say_whether_any()
 
     async def follow(self, listener: Listener) -> AsyncGenerator[bytes]:
         """Yield what a listener is sent, until it has ended.
@@ -117,6 +121,7 @@ class Feed:
         if listener.place is None:
             listener.place = newest
         self._followers[listener] = None
+        self._say_whether_any()
         try:
             yield b"retry: 1000\n" + mark(listener.place)
             while not listener.ended:
@@ -127,6 +132,7 @@ class Feed:
         finally:
             self._audience.remove(listener)
             del self._followers[listener]
+            self._say_whether_any()
 
     async def _catch_up(self, listener: Listener) -> AsyncIterator[bytes]:
         """Yield what the database holds from the listener's place up to that of the feed."""
@@ -205,6 +211,10 @@ class Feed:
     def _notify(self) -> None:
         for notify in self._watchers:
             notify()
+
+    def _say_whether_any(self) -> None:
+        if self._siblings is not None:
+            self._siblings.follows(yes=bool(self._followers or self._watchers))
 
     def _awake(self, newest: int) -> None:
         """Look from the newest event on, if nobody followed until now."""

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from whatsnext_server.config import ServerSettings
 from whatsnext_server.hookspecs import Authenticator, Credentials, DeniedError
 from whatsnext_server.http.answers import Answer
+from whatsnext_server.process.siblings import Siblings
 
 OPEN_PATHS: Final = frozenset({"/", "/checkdb", "/docs", "/redoc", "/openapi.json"})
 """The paths that need no key."""
@@ -100,28 +101,36 @@ class Doorkeeper:
 
 
 class Throttle:
-    """Counts the requests of each caller in windows of a minute."""
+    """Counts the requests of each caller in windows of a minute, those to other processes of this server too."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, siblings: Siblings | None = None) -> None:
         self._item = RateLimitItemPerMinute(per_minute)
         self._limiter = FixedWindowRateLimiter(CounterStorage())
+        self._siblings = siblings
+        if siblings is not None:
+            siblings.counts = self._add
 
     def wait(self, caller: str) -> int:
         """Count a request and return the seconds that the caller must wait; 0 if it may go on."""
+        if self._siblings is not None:
+            self._siblings.request(caller)
         if self._limiter.hit(self._item, caller):
             return 0
         reset = self._limiter.get_window_stats(self._item, caller).reset_time
         return max(1, ceil(reset - time.time()))
 
+    def _add(self, caller: str, count: int) -> None:
+        self._limiter.hit(self._item, caller, cost=count)
+
 
 class Guard:
     """Lets requests in: those with a valid key, those that an authenticator knows, and those of the open paths."""
 
-    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper, per_minute: int) -> None:
+    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper, per_minute: int, siblings: Siblings | None = None) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
         self._per_minute = per_minute
-        self._throttle = Throttle(per_minute) if per_minute else None
+        self._throttle = Throttle(per_minute, siblings) if per_minute else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it."""

@@ -17,7 +17,14 @@ _log = logging.getLogger("whatsnext_server.requests")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the exception if there is one."""
+    """One JSON object a line: time, level, logger, message, and the exception if there is one.
+
+    With ``several`` processes it names the one.
+    """
+
+    def __init__(self, *, several: bool = False) -> None:
+        super().__init__()
+        self._several = several
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -27,23 +34,30 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if self._several:
+            entry["process"] = record.processName or ""
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people: time in UTC, level, message, and the exception below it."""
+    """One line for people: time in UTC, level, message, and the exception below it.
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-8s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    With ``several`` processes it names the one.
+    """
+
+    def __init__(self, *, several: bool = False) -> None:
+        who = "%(processName)s " if several else ""
+        super().__init__(f"%(asctime)s.%(msecs)03dZ %(levelname)-8s {who}%(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
         self.converter = time.gmtime
 
 
 def configure_logging(settings: ServerSettings) -> None:
     """Send everything of the process to stderr, in the form and from the level that the settings ask for."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    form = JsonFormatter if settings.log_format == "json" else TextFormatter
+    handler.setFormatter(form(several=settings.processes > 1))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())

@@ -1,46 +1,28 @@
-"""Runs the application in this process until a signal ends it."""
+"""Runs the application until a signal ends it: in this process, or in several that this one leads."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
-from whatsnext_core.errors import ConfigurationError
 from whatsnext_server.app import create_app
 from whatsnext_server.config import ServerSettings
-from whatsnext_server.process.joining import JoiningProtocol
+from whatsnext_server.process.leading import Leader, check_shared
 from whatsnext_server.process.logs import configure_logging
 from whatsnext_server.process.opening import opened_storage
+from whatsnext_server.process.signals import ending_by_signal
+from whatsnext_server.process.web import Announce, WebServer, announce_to, listen, settle_in
 
-KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open; longer than clients pause between two requests."""
-GRACE = 15
-"""Seconds that running requests get to be answered once the server was asked to end."""
-SILENT = 60
-"""Seconds after which a connection ends whose other side takes nothing of what it was sent: its machine is gone."""
-BACKLOG = 2048
-"""Connections that may wait to be accepted."""
-SWITCH = 0.001
-"""Seconds that one thread may keep others from running Python: reading a large batch holds up nobody for longer."""
-YOUNG = 50_000
-"""Objects that are made before Python looks for garbage among them: as many as a large batch needs, which would else be
-gone through again and again while it is worked on, for a third of the time that it takes."""
 OPEN_WARNING = "The server is open: whoever reaches %s may use it. Set api_keys, or listen on 127.0.0.1."
 
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: ServerSettings, *, config: str | Path | None = None, announce: Callable[[str, int], None]) -> None:
+def serve(settings: ServerSettings, *, config: str | Path | None = None, announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT; then answer what is waiting, write what was accepted, and return.
 
     Args:
@@ -52,52 +34,29 @@ def serve(settings: ServerSettings, *, config: str | Path | None = None, announc
         WhatsNextError: it cannot start; the message says why.
     """
     configure_logging(settings)
-    sys.setswitchinterval(SWITCH)
-    with (
-        ending_by_signal(),
-        opened_storage(settings, config) as storage,
-        listen(settings.host, settings.port) as listener,
-    ):
-        if settings.is_open and not settings.is_local:
-            _log.warning(OPEN_WARNING, settings.host)
-        server = _Server(create_app(settings, storage, config=config), announce)
-        gc.freeze()
-        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
-        server.run(sockets=[listener])
+    with ending_by_signal():
+        if settings.processes > 1:
+            _serve_by_several(settings, config, announce)
+            return
+        with opened_storage(settings, config) as storage, listen(settings.host, settings.port) as listener:
+            _warn_if_open(settings)
+            server = _Server(create_app(settings, storage, config=config), announce)
+            settle_in()
+            server.run(sockets=[listener])
 
 
-@contextmanager
-def ending_by_signal() -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the block with the exit status 0, also while no web server listens to them."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _serve_by_several(settings: ServerSettings, config: str | Path | None, announce: Announce) -> None:
+    check_shared(settings, config)
+    with opened_storage(settings, config):
+        pass  # it has answered, and its tables are as they must be; each process opens it for itself
+    with listen(settings.host, settings.port) as listener:
+        _warn_if_open(settings)
+        Leader(settings, config, listener, announce).run()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address; ConfigurationError if that is not possible."""
-    listener: socket.socket | None = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sys.platform == "linux":
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT * 1000)
-        listener.bind(address)
-    except OSError as error:
-        if listener is not None:
-            listener.close()
-        raise ConfigurationError(
-            f"Cannot listen on host {host}, port {port}: {error.strerror}. Use a free port (0 finds one) and an "
-            f"address of this machine."
-        ) from error
-    return listener
+def _warn_if_open(settings: ServerSettings) -> None:
+    if settings.is_open and not settings.is_local:
+        _log.warning(OPEN_WARNING, settings.host)
 
 
 def write_port_file(path: Path, port: int) -> None:
@@ -107,31 +66,18 @@ def write_port_file(path: Path, port: int) -> None:
     draft.replace(path)
 
 
-class _Server(uvicorn.Server):
+class _Server(WebServer):
     """A server that tells when it listens."""
 
-    def __init__(self, app: FastAPI, announce: Callable[[str, int], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=JoiningProtocol,
-                log_config=None,
-                access_log=False,
-                lifespan="on",
-                backlog=BACKLOG,
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=GRACE,
-            )
-        )
+    def __init__(self, app: FastAPI, announce: Announce) -> None:
+        super().__init__(app)
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and announce the address."""
         await super().startup(sockets)
         for each in (sockets or [])[:1]:
-            host, port = each.getsockname()[:2]
-            self._announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", port)
+            announce_to(self._announce, each)
 
 
 __all__ = ["listen", "serve", "write_port_file"]

@@ -15,6 +15,7 @@ from typing import Final
 
 from whatsnext_core.explaining import Wishes
 from whatsnext_core.sync import SyncResponse
+from whatsnext_server.process.siblings import Siblings
 from whatsnext_server.writer import Command
 
 PROBES: Final = 8
@@ -102,7 +103,8 @@ class Seat:
 class WaitingRoom:
     """All requests that are held, the one that looked for jobs longest ago first."""
 
-    def __init__(self) -> None:
+    def __init__(self, siblings: Siblings | None = None) -> None:
+        self._siblings = siblings
         self._seats: dict[Seat, None] = {}
         self._sessions: dict[tuple[str, str], Seat] = {}
         self._news: dict[int | None, tuple[int, int]] = {}
@@ -136,10 +138,12 @@ class WaitingRoom:
         """Give an event that all news of jobs sets: for a request that takes none, and withholds none from others."""
         event = asyncio.Event()
         self._onlookers.add(event)
+        self._say_whether_any()
         try:
             yield event
         finally:
             self._onlookers.discard(event)
+            self._say_whether_any()
 
     def enter(self, seat: Seat) -> None:
         """Take a request in; an earlier one of the same session is answered now."""
@@ -150,6 +154,7 @@ class WaitingRoom:
         seat.heard = self._number
         self._seats[seat] = None
         self._sessions[key] = seat
+        self._say_whether_any()
         if self.closed:
             seat.wake(Wake.END)
 
@@ -160,6 +165,7 @@ class WaitingRoom:
         key = (seat.client_id, seat.session_id)
         if self._sessions.get(key) is seat:
             del self._sessions[key]
+        self._say_whether_any()
 
     def nearest(self, project_id: int) -> Seat | None:
         """Return the request that would be the first to look for a job of a project; it goes to the end of the row."""
@@ -172,10 +178,15 @@ class WaitingRoom:
     def jobs(self, project_id: int | None, count: int = ANY, *, beside: Seat | None = None) -> None:
         """Tell that up to ``count`` jobs of a project may have become ready; None for any project.
 
-        ``beside`` is a request that has looked for them already.
+        ``beside`` is a request that has looked for them already. The other processes of this server hear of them, too.
         """
-        if count <= 0:
-            return
+        if count > 0:
+            if self._siblings is not None:
+                self._siblings.jobs(project_id, count)
+            self.hear_jobs(project_id, count, beside=beside)
+
+    def hear_jobs(self, project_id: int | None, count: int, *, beside: Seat | None = None) -> None:
+        """Let those in this process hear of jobs, as in ``jobs``."""
         self._tell_onlookers()
         if not self._seats:
             return
@@ -199,6 +210,12 @@ class WaitingRoom:
 
     def orders(self, client_id: str | None = None) -> None:
         """Tell that there may be an order for a client; None for all that have attempts."""
+        if self._siblings is not None:
+            self._siblings.orders(client_id)
+        self.hear_orders(client_id)
+
+    def hear_orders(self, client_id: str | None = None) -> None:
+        """Let those in this process hear of an order, as in ``orders``."""
         for seat in list(self._seats):
             if seat.client_id == client_id or (client_id is None and seat.holds):
                 seat.wake(Wake.LOOK)
@@ -215,6 +232,10 @@ class WaitingRoom:
         self._tell_onlookers()
         for seat in list(self._seats):
             seat.wake(Wake.END)
+
+    def _say_whether_any(self) -> None:
+        if self._siblings is not None:
+            self._siblings.holds(yes=bool(self._seats or self._onlookers))
 
     def _tell_onlookers(self) -> None:
         for event in self._onlookers:
