@@ -26,19 +26,24 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def serving(database: str | None = None, *, log_level: str = "info") -> Iterator[tuple[Server, Path]]:
+def serving(
+    database: str | None = None, *, log_level: str = "info", processes: int = 1
+) -> Iterator[tuple[Server, Path]]:
     """A server on a durable database, SQLite if none is named, and the folder that it lies in."""
-    with scratch() as folder, serving_in(folder, database, log_level=log_level) as server:
+    with scratch() as folder, serving_in(folder, database, log_level=log_level, processes=processes) as server:
         yield server, folder
 
 
 @contextmanager
-def serving_in(folder: Path, database: str | None = None, *, log_level: str = "info") -> Iterator[Server]:
+def serving_in(
+    folder: Path, database: str | None = None, *, log_level: str = "info", processes: int = 1
+) -> Iterator[Server]:
     """A server that keeps its files in a folder."""
     port_file = folder / "port"
     port_file.unlink(missing_ok=True)
     argv = [str(PROGRAMS / "whatsnext-server"), "run", "--port", "0", "--port-file", str(port_file)]
     argv += ["--database", database or sqlite_url(folder), "--log-level", log_level, "--upgrade"]
+    argv += ["--processes", str(processes)]
     with Daemon(argv, folder / "server.log", cwd=folder) as daemon:
         wait_until(lambda: port_file.exists() or not daemon.alive(), timeout=60, why="the server listens")
         assert daemon.alive(), daemon.tail()

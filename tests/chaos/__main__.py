@@ -16,11 +16,22 @@ from whatsnext_core.testing.chaos import run_chaos
 @click.option("--database", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
 @click.option("--seed", type=int, help="Repeats the jobs and blows of an earlier run.  [default: a new one]")
 @click.option("--workers", type=click.IntRange(1), default=4, show_default=True, help="Workers.")
+@click.option(
+    "--processes", type=click.IntRange(1), default=1, show_default=True, help="Of the one server, if several."
+)
 @click.option("--pause", type=float, default=2.0, show_default=True, help="Seconds between two blows, on average.")
 @click.option("--within", type=float, default=300.0, show_default=True, help="Seconds to come to rest at the end.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave all files in this new folder.")
 def main(
-    jobs: int, kills: int, database: str, seed: int | None, workers: int, pause: float, within: float, keep: Path | None
+    jobs: int,
+    kills: int,
+    database: str,
+    seed: int | None,
+    workers: int,
+    processes: int,
+    pause: float,
+    within: float,
+    keep: Path | None,
 ) -> None:
     """Run jobs while servers, workers and the database are killed, and tell whether anything was lost or doubled."""
     seed = SystemRandom().randrange(10**9) if seed is None else seed
@@ -28,7 +39,11 @@ def main(
     with TemporaryDirectory(prefix="whatsnext-chaos-") as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with on_sqlite(folder, workers=workers) if database == "sqlite" else on_postgresql(workers=workers) as it:
+        with (
+            on_sqlite(folder, workers=workers)
+            if database == "sqlite"
+            else on_postgresql(workers=workers, processes=processes) as it
+        ):
             report = run_chaos(
                 it, folder / "run", jobs=jobs, kills=kills, seed=seed, pause=pause, within=within, echo=click.echo
             )

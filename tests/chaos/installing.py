@@ -14,13 +14,16 @@ LEASE = 2.5
 CPUS = 4
 
 
-def installed(url: str, *, servers: int = 1, workers: int = 4, database: Database | None = None) -> Installation:
-    """Our programs on a database."""
+def installed(
+    url: str, *, servers: int = 1, processes: int = 1, workers: int = 4, database: Database | None = None
+) -> Installation:
+    """Our programs on a database; each server is so many processes."""
 
     def server(port: int) -> list[str]:
         return [
             str(PROGRAMS / "whatsnext-server"), "run", "--host", "127.0.0.1", "--port", str(port), "--database", url,
-            "--upgrade", "--lease-seconds", str(LEASE), "--renew-seconds", "0.5", "--reap-seconds", "0.2",
+            "--processes", str(processes), "--upgrade", "--lease-seconds", str(LEASE), "--renew-seconds", "0.5",
+            "--reap-seconds", "0.2",
         ]  # fmt: skip
 
     def worker(address: str, name: str, state: Path, project: str) -> list[str]:
@@ -47,7 +50,8 @@ def on_sqlite(folder: Path, *, workers: int) -> Iterator[Installation]:
 
 
 @contextmanager
-def on_postgresql(*, workers: int) -> Iterator[Installation]:
-    """Two servers on a PostgreSQL of their own, which may be killed."""
+def on_postgresql(*, workers: int, processes: int = 1) -> Iterator[Installation]:
+    """Two servers on a PostgreSQL of their own, which may be killed; or one, if it is several processes."""
     with running_postgresql(durable=True) as server, server.database() as url:
-        yield installed(url, servers=2, workers=workers, database=server)
+        servers = 2 if processes == 1 else 1
+        yield installed(url, servers=servers, processes=processes, workers=workers, database=server)

@@ -25,3 +25,12 @@ class TestTwoServersOnPostgreSQL(ChaosConformance):
     def installation(self, durable_postgresql: PostgreSQLServer, durable_postgresql_url: str) -> Installation:
         """Two servers on a PostgreSQL that may be killed."""
         return installed(durable_postgresql_url, servers=2, database=durable_postgresql)
+
+
+class TestServerOfTwoProcessesOnPostgreSQL(ChaosConformance):
+    """The same with one server of two processes, of which one is killed, or the one that leads them."""
+
+    @pytest.fixture
+    def installation(self, durable_postgresql: PostgreSQLServer, durable_postgresql_url: str) -> Installation:
+        """One server of two processes on a PostgreSQL that may be killed."""
+        return installed(durable_postgresql_url, processes=2, database=durable_postgresql)

@@ -129,7 +129,8 @@ class Arena:
             case Blow.FREEZE_WORKER:
                 return _struck(worker.freeze, worker.thaw)
             case Blow.KILL_SERVER:
-                return _struck(server.kill, server.start)
+                part = strike.victim // len(self.servers)
+                return _struck(lambda: server.kill_one(part), server.start)
             case Blow.FREEZE_SERVER:
                 return _struck(server.freeze, server.thaw)
             case Blow.KILL_DATABASE:

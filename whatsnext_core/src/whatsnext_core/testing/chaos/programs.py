@@ -74,6 +74,16 @@ class Program:
             self._process.kill()
             self._process.wait()
 
+    def kill_one(self, number: int) -> None:
+        """End the process, or one of those that it started, by number."""
+        with suppress(psutil.Error):
+            started = psutil.Process(self._process.pid).children() if self._process is not None else []
+            place = number % (len(started) + 1)
+            if place:
+                started[place - 1].kill()
+                return
+        self.kill()
+
     def kill_all(self) -> None:
         """End the process and all that it started, all at one moment: none sees another one's end."""
         self.wanted = False

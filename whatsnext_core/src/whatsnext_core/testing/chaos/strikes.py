@@ -18,7 +18,7 @@ class Blow(StrEnum):
     KILL_MACHINE = "kill machine"
     """SIGKILL to the worker and to all that it started, as when the power fails; it starts again later."""
     KILL_SERVER = "kill server"
-    """SIGKILL to a server, which starts again later."""
+    """SIGKILL to a server, or to one of its processes if it has several; it starts again later."""
     KILL_DATABASE = "kill database"
     """SIGKILL to the database, which starts again later."""
     FREEZE_WORKER = "freeze worker"
