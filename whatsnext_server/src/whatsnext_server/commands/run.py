@@ -31,6 +31,7 @@ def run(config: str | None, port_file: Path | None, **given: str | None) -> None
       whatsnext-server run --port 0 --database sqlite:///queue.db
       WHATSNEXT_API_KEYS=secret1,secret2 whatsnext-server run --host 0.0.0.0
       whatsnext-server run --upgrade --database postgresql://me@db.example.org/whatsnext
+      whatsnext-server run --processes 2 --database postgresql://me@db.example.org/whatsnext
 
     On the end signal it answers what is waiting, writes what it has accepted, and exits with 0. PostgreSQL can have
     several servers at once, a SQLite file only one.

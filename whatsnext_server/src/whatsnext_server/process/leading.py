@@ -35,7 +35,7 @@ FULL: Final = 0.01
 SOONEST: Final = 0.1
 LATEST: Final = 30.0
 """Seconds until a process that died is replaced: doubled with each that died young, and at most so many."""
-YOUNG: Final = 60.0
+YOUNG: Final = 10.0
 """Seconds for which a process must have served to count as one that works."""
 
 _log = logging.getLogger(__name__)
