@@ -29,6 +29,9 @@ COPY_FROM = 20
 BYTES = "BYTEA"
 """PostgreSQL's name of bytes, which do not stand in an array."""
 
+_COPIED: Mapping[str, str] = {"BIGINT": "int8", "FLOAT(53)": "float8", "BOOLEAN": "bool", "TEXT": "text", BYTES: "bytea"}
+"""How psycopg calls the types of what is copied."""
+
 Rows = Sequence[tuple[Any, ...]]
 
 
@@ -45,7 +48,7 @@ def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows
         return Order(_insert(table.name, tuple(columns), _mark(dialect)) + conflict, list(rows)) if rows else None
     types = _types(table, tuple(columns))
     if (len(rows) >= COPY_FROM and not conflict) or BYTES in types:
-        return Order(f"COPY {table.name} ({_quoted(columns)}) FROM STDIN", list(rows))
+        return Order(_copy(table.name, tuple(columns)), list(rows), [_COPIED[name] for name in types])
     return Order(_insert_all(table.name, tuple(columns), types) + conflict, [_arrays(types, rows)])
 
 
@@ -140,6 +143,11 @@ def _text(value: str | None) -> str:
 
 _WRITERS: Mapping[str, Callable[[Any], str]] = {"TEXT": _text}
 """How a value of a type stands in an array; ``_value`` writes numbers and booleans."""
+
+
+@lru_cache(maxsize=512)
+def _copy(table: str, columns: tuple[str, ...]) -> str:
+    return f"COPY {table} ({_quoted(columns)}) FROM STDIN (FORMAT BINARY)"
 
 
 @lru_cache(maxsize=512)

@@ -100,18 +100,15 @@ class Order:
 
     text: str
     rows: Sequence[Any] = ((),)
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether the rows are sent as a stream, which nothing else travels with."""
-        return self.text.startswith("COPY ")
+    types: Sequence[str] = ()
+    """The types of the columns, if the rows are sent as a stream (COPY), which nothing else travels with."""
 
 
 def run(connection: Connection, orders: Sequence[Order], asked: Sequence[Question] = ()) -> Any:
     """Run statements in this order and return the rows of each query."""
     start = 0
     for place, order in enumerate(orders):
-        if order.is_copy:
+        if order.types:
             _run(connection, orders[start:place], ())
             _copy(connection, order)
             start = place + 1
@@ -174,6 +171,7 @@ def _copy(connection: Connection, order: Order) -> None:
     cursor: Any = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # it is open
     try:
         with cursor, cursor.copy(order.text) as copy:
+            copy.set_types(order.types)  # so they travel as PostgreSQL keeps them: a third of the time to write text
             for row in order.rows:
                 copy.write_row(row)
     except connection.dialect.loaded_dbapi.Error as error:
