@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Dialect, Table
@@ -29,8 +30,14 @@ COPY_FROM = 20
 BYTES = "BYTEA"
 """PostgreSQL's name of bytes, which do not stand in an array."""
 
-_COPIED: Mapping[str, str] = {"BIGINT": "int8", "FLOAT(53)": "float8", "BOOLEAN": "bool", "TEXT": "text", BYTES: "bytea"}
-"""How psycopg calls the types of what is copied."""
+_COPIED: Mapping[str, str] = {
+    "BIGINT": "int8",
+    "FLOAT(53)": "float8",
+    "BOOLEAN": "bool",
+    "TEXT": "text",
+    BYTES: "bytea",
+}
+"""What psycopg calls the types of columns."""
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -49,7 +56,7 @@ def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows
     types = _types(table, tuple(columns))
     if (len(rows) >= COPY_FROM and not conflict) or BYTES in types:
         return Order(_copy(table.name, tuple(columns)), list(rows), [_COPIED[name] for name in types])
-    return Order(_insert_all(table.name, tuple(columns), types) + conflict, [_arrays(types, rows)])
+    return Order(_insert_all(table.name, tuple(columns), types) + conflict, [_arrays(types, zip(*rows, strict=True))])
 
 
 def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> Order | None:
@@ -61,7 +68,11 @@ def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Seque
         return Order(_update(table.name, tuple(columns), tuple(keys), _mark(dialect)), list(rows)) if rows else None
     types = _types(table, (*columns, *keys))
     last = {row[len(columns) :]: row for row in rows}
-    return Order(_update_all(table.name, tuple(columns), tuple(keys), types), [_arrays(types, last.values())])
+    values = list(zip(*last.values(), strict=True))
+    alike = tuple(column.count(column[0]) == len(column) for column in values[: len(columns)])
+    once = [column[0] for column, same in zip(values, alike, strict=False) if same]
+    arrays = _arrays(types, values, (*alike, *(False for _ in keys)))
+    return Order(_update_all(table.name, tuple(columns), tuple(keys), types, alike), [(*once, *arrays)])
 
 
 def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) -> Order | None:
@@ -69,7 +80,7 @@ def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) ->
     if not _has_arrays(dialect, rows):
         return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows)) if rows else None
     types = _types(table, tuple(keys))
-    return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, rows)])
+    return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, zip(*rows, strict=True))])
 
 
 def _has_arrays(dialect: Dialect, rows: Rows) -> bool:
@@ -119,13 +130,16 @@ def _types(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(table.c[column].type.compile(dialect) for column in columns)
 
 
-def _arrays(types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
-    """Return the columns of rows, each as PostgreSQL writes an array: psycopg takes longer for a list."""
+def _arrays(
+    types: Sequence[str], columns: Iterable[Sequence[Any]], left_out: Iterable[bool] = repeat(False)
+) -> tuple[str, ...]:
+    """Return columns of rows, each as PostgreSQL writes an array: psycopg takes longer for a list."""
     if BYTES in types:
         raise TypeError("Bytes are inserted, and never found or changed in bulk.")
-    columns = zip(*rows, strict=True)
     return tuple(
-        f"{{{','.join(map(_WRITERS.get(name, _value), column))}}}" for name, column in zip(types, columns, strict=True)
+        f"{{{','.join(map(_WRITERS.get(kind, _value), column))}}}"
+        for kind, column, is_out in zip(types, columns, left_out, strict=False)
+        if not is_out
     )
 
 
@@ -156,10 +170,17 @@ def _insert_all(table: str, columns: tuple[str, ...], types: tuple[str, ...]) ->
 
 
 @lru_cache(maxsize=512)
-def _update_all(table: str, columns: tuple[str, ...], keys: tuple[str, ...], types: tuple[str, ...]) -> str:
-    news, olds = [f"new_{column}" for column in columns], [f"old_{key}" for key in keys]
-    sets = ", ".join(f"{column} = {new}" for column, new in zip(columns, news, strict=True))
-    given = f"{_unnest(types)} AS given ({', '.join((*news, *olds))})"
+def _update_all(
+    table: str, columns: tuple[str, ...], keys: tuple[str, ...], types: tuple[str, ...], alike: tuple[bool, ...]
+) -> str:
+    """Return the statement; of the columns that are ``alike`` in all rows the value comes once, before the arrays."""
+    olds = [f"old_{key}" for key in keys]
+    sets = ", ".join(
+        f"{column} = %s::{kind}" if same else f"{column} = new_{column}"
+        for column, kind, same in zip(columns, types, alike, strict=False)
+    )
+    news = {f"new_{column}": kind for column, kind, same in zip(columns, types, alike, strict=False) if not same}
+    given = f"{_unnest((*news.values(), *types[len(columns) :]))} AS given ({', '.join((*news, *olds))})"
     return f"UPDATE {table} SET {sets} FROM {given} WHERE {_joined(keys, olds)}"  # noqa: S608  # as above
 
 
