@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from operator import ne
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from attrs import define, field
 
@@ -14,7 +14,7 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
 from whatsnext_storage_sql.connection.bulk import plain
 from whatsnext_storage_sql.connection.direct import Query, Question
-from whatsnext_storage_sql.connection.transaction import Batch, CountKey, EventRow, Transaction
+from whatsnext_storage_sql.connection.transaction import Batch, EventRow, Transaction
 from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, SPELLED, JobState, states_of
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id
@@ -23,6 +23,13 @@ from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 
 _LISTING_KEYS = ("project_id", "status", "job_id")
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
+_Change: TypeAlias = tuple[JobState, JobState]
+"""What a job was, and what it is now."""
+_placement = attrgetter(
+    *("project_id", "task_id", "submission_id", "class_id", "status"),
+    *("priority", "unmet", "not_before", "finished_at"),
+)
+"""Gives what decides about a job's place in the queue, the lists and the counters: most of a batch share theirs."""
 
 
 @define
@@ -131,20 +138,19 @@ class Ledger:
         if not changed:
             return
         changed = self._choose_lines(changed)
-        self._write_rows(changed)
-        self._write_lists(changed)
-        self._write_queue(changed, now)
-        counts: Counter[tuple[CountKey, CountKey]] = Counter()
+        groups: defaultdict[tuple[Any, ...], list[_Change]] = defaultdict(list)
         for old, new in changed:
-            before = (old.project_id, old.submission_id, old.task_id, old.status._value_)
-            counts[before, (new.project_id, new.submission_id, new.task_id, new.status._value_)] += 1
+            groups[_placement(old), _placement(new), *self._more.get(new.id, ())].append((old, new))
             self._before[new.id] = self._now[new.id] = new
-        for (before, after), number in counts.items():
-            self.tx.count(before, -number)
-            self.tx.count(after, +number)
+        self._write_rows(groups.values())
+        self._write_lists(groups.values())
+        self._write_queue(groups.values(), now)
+        for group in groups.values():
+            for state, number in zip(group[0], (-len(group), len(group)), strict=True):
+                self.tx.count((state.project_id, state.submission_id, state.task_id, state.status._value_), number)
         self._more.clear()
 
-    def _choose_lines(self, changed: list[tuple[JobState, JobState]]) -> list[tuple[JobState, JobState]]:
+    def _choose_lines(self, changed: list[_Change]) -> list[_Change]:
         """Return the changes with the requirement class of every job that comes into a line, or may change it."""
         coming = {
             new.task_id for old, new in changed if new.is_ready and (not old.is_ready or old.task_id != new.task_id)
@@ -167,47 +173,52 @@ class Ledger:
                 found.append((old, new))
         return found
 
-    def _write_rows(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
-        groups: defaultdict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
-        for old, new in changed:
-            more = self._more.get(new.id, {})
-            groups[*map(ne, old, new), *more].append((*new, *more.values()))
-        for differs, rows in groups.items():
-            names = (*COLUMNS, *differs[len(COLUMNS) :])
+    def _write_rows(self, groups: Iterable[Sequence[_Change]]) -> None:
+        """Write the columns in which any job of a group has changed."""
+        rows: defaultdict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+        for group in groups:
+            olds, news = zip(*group, strict=True)
             columns = {
-                name: tuple(map(plain, column)) if name in SPELLED else column
-                for name, is_other, column in zip(names, differs, zip(*rows, strict=True), strict=True)
-                if is_other and not (self.by_cursor and name == "submission_id")
+                name: tuple(map(plain, new)) if name in SPELLED else new
+                for name, old, new in zip(COLUMNS, zip(*olds, strict=True), zip(*news, strict=True), strict=True)
+                if old != new and not (self.by_cursor and name == "submission_id")
             }
+            ids = [new.id for new in news]
+            for name in self._more.get(ids[0], ()):
+                columns[name] = tuple(self._more[job_id][name] for job_id in ids)
             if columns:
-                ids = [row[0] for row in rows]
-                self.tx.update(JOB, tuple(columns), ("id",), list(zip(*columns.values(), ids, strict=True)))
+                rows[tuple(columns)] += zip(*columns.values(), ids, strict=True)
+        for names, values in rows.items():
+            self.tx.update(JOB, names, ("id",), values)
 
-    def _write_lists(self, changed: Sequence[tuple[JobState, JobState]]) -> None:
-        rows = []
-        for old, new in changed:
+    def _write_lists(self, groups: Iterable[Sequence[_Change]]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        for group in groups:
+            old, new = group[0]
             before = (old.project_id, old.status, old.priority, old.ended_at)
-            after = (new.project_id, new.status, new.priority, new.ended_at)
-            if before != after:
+            if before != (new.project_id, new.status, new.priority, new.ended_at):
                 values = (new.project_id, new.status._value_, -new.priority, plain(new.ended_at))
-                rows.append((*values, old.project_id, old.status._value_, new.id))
+                alike = (*values, old.project_id, old.status._value_)
+                rows += [(*alike, each.id) for _, each in group]
         self.tx.update(LISTING, _LISTING_COLUMNS, _LISTING_KEYS, rows)
 
-    def _write_queue(self, changed: Sequence[tuple[JobState, JobState]], now: datetime) -> None:
+    def _write_queue(self, groups: Iterable[Sequence[_Change]], now: datetime) -> None:
         leaves, moves, comes, wakes, sleeps = [], [], [], [], []
-        for old, new in changed:
+        for group in groups:
+            old, new = group[0]
+            ids = [each.id for _, each in group]
             before, after = place(old), place(new)
             if before and after and before != after:
-                moves.append((before, after))
+                moves += [((*before[:-1], job_id), (*after[:-1], job_id)) for job_id in ids]
             elif before and not after:
-                leaves.append(before)
+                leaves += [(*before[:-1], job_id) for job_id in ids]
             elif after and not before:
-                comes.append(after)
+                comes += [(*after[:-1], job_id) for job_id in ids]
             if old.not_before != new.not_before:
                 if old.not_before is not None:
-                    wakes.append((to_micros(old.not_before), old.id))
+                    wakes += [(to_micros(old.not_before), job_id) for job_id in ids]
                 if new.not_before is not None:
-                    sleeps.append((to_micros(new.not_before), new.id))
+                    sleeps += [(to_micros(new.not_before), job_id) for job_id in ids]
         lines.leave(self.tx, leaves)
         lines.change(self.tx, moves)
         lines.enter(self.tx, comes, to_micros(now))

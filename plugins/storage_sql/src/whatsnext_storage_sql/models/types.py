@@ -20,6 +20,7 @@ Number = BigInteger().with_variant(Integer, "sqlite")
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _encode_most = msgspec.json.Encoder().encode
+_decode_most = msgspec.json.Decoder().decode
 
 
 @lru_cache(maxsize=1024)
@@ -82,7 +83,12 @@ def write_json(value: Any) -> str | None:
 
 def read_json(text: str | None) -> Any:
     """Return the value that JSON text holds; None for NULL."""
-    return None if text is None else json.loads(text)
+    if text is None:
+        return None
+    try:
+        return _decode_most(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
 
 
 def _write_time(value: datetime | None) -> int | None:
