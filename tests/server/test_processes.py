@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -57,6 +58,9 @@ def test_connections_are_shared_evenly_also_after_some_have_ended(tmp_path: Path
     with together(tmp_path, postgresql_url) as running, ExitStack() as stack:
         made = dict(connected(stack, running) for _ in range(10))
         assert connections(running) == [5, 5]
+        leader = psutil.Process(running.daemon.pid)
+        assert leader.num_threads() == 1
+        assert [each.status for each in leader.net_connections("tcp")] == [psutil.CONN_LISTEN]
         port = int(running.api.url.rpartition(":")[2])
         first = processes(running)[0].net_connections("tcp")
         for each in [each for each in first if each.laddr.port == port and each.status == psutil.CONN_ESTABLISHED][:4]:
@@ -85,10 +89,14 @@ def test_it_ends_cleanly_and_answers_what_is_held(tmp_path: Path, postgresql_url
     with together(tmp_path, postgresql_url) as running, ThreadPoolExecutor(4) as pool, ExitStack() as stack:
         project_id, _ = running.api.queue()
         clients = [(stack.enter_context(Api(running.api.url)), running.api.worker()) for _ in range(4)]
+
+        def heard() -> list[str]:
+            return [running.api.call("GET", f"/clients/{each}")["last_heartbeat"] for _, each in clients]
+
+        registered = heard()
         waiting = [pool.submit(own.sync, each, want=1, wait=60, project_ids=[project_id]) for own, each in clients]
-        wait_until(lambda: sum(connections(running)) == 5)
-        begun = [running.api.call("GET", f"/clients/{each}")["last_heartbeat"] for _, each in clients]
-        wait_until(lambda: all(begun))
+        wait_until(lambda: all(now > before for now, before in zip(heard(), registered, strict=True)))
+        assert min(connections(running)) > 1
         family = processes(running)
         if number == signal.SIGINT:  # as a terminal does
             for each in family:
@@ -97,6 +105,43 @@ def test_it_ends_cleanly_and_answers_what_is_held(tmp_path: Path, postgresql_url
         assert [each.result()["assignments"] for each in waiting] == [[]] * 4
         assert not any(each.is_running() for each in family)
         assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def begin_slow_request(stack: ExitStack, running: Program) -> tuple[socket.socket, bytes]:
+    """A connection on which the head of a request was sent, and its body, which is due."""
+    _, slow = connected(stack, running)
+    body = json.dumps({"name": "slow"}).encode()
+    head = (
+        f"POST /projects/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    slow.sendall(head.encode())
+    return slow, body
+
+
+def interrupt_all_but_one(running: Program) -> psutil.Process:
+    """The one process that has something under way, once the other one has ended for SIGINT."""
+    family = processes(running)
+    running.daemon.process.send_signal(signal.SIGINT)
+    wait_until(lambda: sum(each.is_running() for each in family) == 1)
+    return next(each for each in family if each.is_running())
+
+
+def test_interrupt_reaches_all_processes_of_a_terminal_and_hurries_none(tmp_path: Path, postgresql_url: str) -> None:
+    with together(tmp_path, postgresql_url) as running, ExitStack() as stack:
+        slow, body = begin_slow_request(stack, running)
+        interrupt_all_but_one(running).send_signal(signal.SIGINT)
+        time.sleep(0.5)  # for what must not happen
+        slow.sendall(body)
+        assert slow.recv(4096).startswith(b"HTTP/1.1 201 ")
+        assert running.daemon.process.wait(30) == 0
+
+
+def test_second_interrupt_waits_for_nobody(tmp_path: Path, postgresql_url: str) -> None:
+    with together(tmp_path, postgresql_url) as running, ExitStack() as stack:
+        begin_slow_request(stack, running)
+        interrupt_all_but_one(running)
+        assert running.stop(signal.SIGINT) == 0
+    assert "timeout graceful shutdown exceeded" not in (tmp_path / "log").read_text()
 
 
 def test_killed_process_is_replaced_and_nothing_is_lost_that_was_acknowledged(
