@@ -8,7 +8,7 @@ from tests.benchmarks import calibration
 from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.puller import drain_at_once
-from tests.benchmarks.system import postgresql, serving
+from tests.benchmarks.system import PROCESSES, postgresql, serving
 from whatsnext.api.client import Job, Server
 
 BATCH = 500
@@ -47,7 +47,10 @@ def measure(plan: Plan) -> list[Figure]:
         detail=f"{max(cycles):.0f} cycles/s, {max(commits):.0f} commits/s",
     )
     cycles, commits = [], []
-    with postgresql() as database, serving(database.url(database.create_database())) as (server, folder):
+    with (
+        postgresql() as database,
+        serving(database.url(database.create_database()), processes=PROCESSES) as (server, folder),
+    ):
         for number in range(plan.rounds):
             before = calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))
             cycles.append(cycles_per_second(server, f"round {number}", jobs))
@@ -55,7 +58,7 @@ def measure(plan: Plan) -> list[Figure]:
     heavy = Figure(
         number=2,
         name="durable-postgresql",
-        title="the same, PostgreSQL with fsync / one-row commits/s of pgbench -c8",
+        title="the same by two server processes, PostgreSQL with fsync / one-row commits/s of pgbench -c8",
         ratios=ratios(cycles, commits),
         must=1.0,
         aim=5.0,

@@ -23,6 +23,8 @@ class Puller:
         self._project_id = project.id
         self._cpus = cpus
         self.requests = 0
+        self.pending = 0
+        """Jobs that waited in the project at the last answer, those included that are still brought into the queue."""
         self._rest.register({"id": self._id, "name": name, "available_cpu": cpus})
 
     def exchange(
@@ -43,13 +45,14 @@ class Puller:
             "ended": [{"job_id": job, "fence": fence, **end} for job, fence in ended],
         }
         answer = self._rest.sync(self._id, body, timeout=60)
+        self.pending = answer["num_pending"]
         return [(each["job"]["id"], each["fence"]) for each in answer["assignments"]]
 
     def drain(self, batch: int, work: Callable[[], None] | None = None) -> int:
         """Claim and complete jobs, so many with each request, until none is left; give how many there were."""
         done = 0
         claimed = self.exchange(want=batch)
-        while claimed:
+        while claimed or self.pending:
             if work is not None:
                 for _ in claimed:
                     work()

@@ -14,6 +14,8 @@ from tests.support import Daemon, wait_until
 from whatsnext.api.client import Project, Server
 
 PROGRAMS = Path(sys.executable).parent
+PROCESSES = 2
+"""Processes of a server on PostgreSQL, where one would leave a CPU idle."""
 LOOK_EVERY = 0.05
 """Seconds between two questions how far the jobs are: each takes as long as a few jobs."""
 
