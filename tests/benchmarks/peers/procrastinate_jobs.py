@@ -1,4 +1,4 @@
-"""`procrastinate_jobs.py JOBS URL`: prints the seconds that two workers of Procrastinate need for so many empty calls."""
+"""`procrastinate_jobs.py JOBS URL`: prints the seconds that two workers of Procrastinate take for the calls."""
 
 import asyncio
 import sys

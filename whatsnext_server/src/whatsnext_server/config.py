@@ -89,7 +89,7 @@ class ServerSettings:
     database_wait_seconds: float = field(default=60.0, validator=_between(0, 86_400))
     """Seconds that the start waits for a database that cannot be reached, starts or recovers; 0 waits for none."""
     processes: int = field(default=1, validator=_between(1, 256))
-    """Processes that serve at this address together, on PostgreSQL; as many as the machine has CPUs is a good number."""
+    """Processes that serve at this address together, on PostgreSQL; as many as the machine has CPUs is a good start."""
     api_keys: tuple[SecretStr, ...] = field(default=(), converter=_as_keys, validator=_check_keys)
     """Keys of which clients send one as ``X-API-Key``; without any the server is open to whoever reaches it."""
     cors_origins: tuple[str, ...] = field(default=())
