@@ -57,7 +57,8 @@ class Machine:
 
     def processes(self) -> list[psutil.Process]:
         """The worker, and its keeper, if it has one."""
-        (worker,) = [child for child in psutil.Process().children() if str(self.state) in child.cmdline()]
+        alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+        (worker,) = [child for child in alive if str(self.state) in child.cmdline()]
         return [worker, *worker.children()]
 
     def in_turn(self) -> set[int]:

@@ -49,7 +49,7 @@ MOST_FILES = 1 << 16
 """Up to this number, what the client left open for its children is closed."""
 ENOUGH = 8
 """Requests that wait for their turn, of which more are not needed soon."""
-GATHER = 0.01
+GATHER = 0.02
 """Seconds that ends are kept for before the client is woken, while there are more."""
 TELL_WITHIN = 0.05
 """Seconds after which the client is woken to hear that one runs whose turn has come."""
