@@ -239,34 +239,6 @@ def test_one_that_the_system_refuses_passes_its_turn_on(jobs: Jobs) -> None:
     assert jobs.wait(first).succeeded
 
 
-def begin_and_spin(jobs: Jobs, script: str) -> tuple[JobContext, Handle]:
-    """A job in turn that has begun this very moment, so that its keeper has told nobody of it."""
-    jobs.run(jobs.script("exit 0"))  # there is a keeper
-    context = jobs.script(script)
-    handle = begin(jobs, context)
-    jobs.engine.poll({})
-    deadline = time.monotonic() + 60
-    while not (context.directory / "ready").exists():
-        assert time.monotonic() < deadline
-    return context, handle
-
-
-def test_one_that_has_just_begun_when_the_client_goes_is_followed_by_the_next_client(jobs: Jobs, later: Jobs) -> None:
-    context, handle = begin_and_spin(jobs, f"{GATE}; exit 5")
-    jobs.engine.close()
-    recorded(handle)
-    assert later.engine.adopt(handle)
-    assert state(later, handle).state is ExecutionState.RUNNING
-    (context.directory / "go").touch()
-    assert later.wait(handle).exit_code == 5
-
-
-def test_one_that_has_just_begun_and_lost_its_mark_can_be_ended(jobs: Jobs) -> None:
-    _, handle = begin_and_spin(jobs, f"exec env -i PATH=$PATH sh -c '{GATE}' sh \"$1\"")
-    jobs.engine.kill(handle)
-    assert jobs.wait(handle).exit_code == -9
-
-
 def test_program_that_is_missing_is_told_at_once(jobs: Jobs) -> None:
     with pytest.raises(EngineError, match="was not found"):
         begin(jobs, jobs.context("no-such-program"))
