@@ -20,7 +20,7 @@ from whatsnext_server.writer import GroupWriter
 
 FEWEST: Final = 16
 FIRST: Final = 64
-MOST: Final = 1024
+MOST: Final = 2048
 """The least and the most things that one step does, and how many the first one does."""
 GAP: Final = 0.005
 LONGEST_GAP: Final = 0.25
