@@ -11,7 +11,7 @@ Requests and answers are lines of JSON:
   added to that; with ``cpus``, a list of numbers, it and all that it starts run on these CPUs. If the system refuses
   it, the answer is ``{"id", "errno", "path"}``. Else ``{"id", "pid", "birth"}`` is written to the file ``process`` at
   once, but sent only with the next thing that is worth waking the client for; when the process has ended,
-  ``{"id", "code", "cpu", "peak", "took"}`` is added to the file and sent.
+  ``{"id", "code", "cpu", "peak"}`` is added to the file and sent.
 - With ``width`` and ``until`` it waits for its turn: it is started when fewer than ``width`` of those that take turns
   run, as the last such request said, in the order of the requests. If its turn has not come ``until`` then, by the
   monotonic clock, or if the client has gone, it is never started. ``{"id", "returned"}`` says so, also in the file
@@ -23,7 +23,7 @@ Requests and answers are lines of JSON:
 - ``{"sync"}`` is answered by the same, after everything else.
 
 The ends of those that take turns do not wake the client one by one, as long as enough others wait for theirs; their
-starts do, unless they have ended soon after: then the client hears of the end alone, and both are written at once.
+starts do, unless they have ended soon after.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MOST_FILES = 1 << 16
 """Up to this number, what the client left open for its children is closed."""
 ENOUGH = 8
 """Requests that wait for their turn, of which more are not needed soon."""
-GATHER = 0.02
+GATHER = 0.01
 """Seconds that ends are kept for before the client is woken, while there are more."""
 TELL_WITHIN = 0.05
 """Seconds after which the client is woken to hear that one runs whose turn has come."""
@@ -102,9 +102,7 @@ class Keeper:
         self._due: float | None = None
         """When an end is to be told that need not be told at once."""
         self._tell_by: float | None = None
-        """When a start is to be told, and written down."""
-        self._fresh: list[dict[str, Any]] = []
-        """Those that take turns and whose start is neither told nor written down, as they may end at once."""
+        """When a start is to be told."""
         self._connected = True
         self._children: dict[int, dict[str, Any]] = {}
         self._environ: dict[str, str] = {}
@@ -134,9 +132,7 @@ class Keeper:
             if self._channel in readable:
                 self._serve()
             self._take_turns()
-            if not self._connected:
-                self._tell_starts()
-            elif self._urgent or self._is_due():
+            if self._connected and (self._urgent or self._is_due()):
                 self._flush()
 
     def _pause(self) -> float | None:
@@ -185,7 +181,6 @@ class Keeper:
         elif "gone" in request:
             self._forget(request["gone"])
         else:
-            self._tell_starts()
             self._send(request, urgent=True)
 
     def _forget(self, name: str) -> None:
@@ -250,17 +245,11 @@ class Keeper:
         except ValueError as error:
             self._send({"id": request["id"], "errno": None, "path": str(error)}, urgent=True)
         else:
-            since = time.monotonic()
-            name, birth = json.dumps(request["id"]), self.birth(pid, now, tick)
-            start = f'{{"id": {name}, "pid": {pid}, "birth": "{birth}"}}\n'.encode()
-            child = {"id": request["id"], "name": name, "process": request["process"], "start": start, "since": since}
+            child = {"id": request["id"], "process": request["process"], "since": time.monotonic()}
             self._children[pid] = child
             if "width" in request:
                 self._turns.add(request["id"])
-                self._fresh.append(child)
-                self._tell_by = self._tell_by or since + TELL_WITHIN
-            else:
-                self._tell_start(child)
+            self._record(child, {"id": request["id"], "pid": pid, "birth": self.birth(pid, now, tick)}, last=False)
         finally:
             os.chdir("/")
             if request.get("cpus"):
@@ -288,31 +277,29 @@ class Keeper:
                 return
             child = self._children.pop(pid)
             code = os.waitstatus_to_exitcode(status)
-            cpu, took = usage.ru_utime + usage.ru_stime, time.monotonic() - child["since"]
-            end = (
-                f'{{"id": {child["name"]}, "code": {code}, "cpu": {cpu:.6f}, '
-                f'"peak": {usage.ru_maxrss * MEMORY_UNIT}, "took": {took:.6f}}}\n'
-            ).encode()
-            self._write(child["process"], child["start"] + end)
-            self._outbox += end
-            if child["start"]:
-                self._fresh.remove(child)
-            if child["id"] in self._turns:
-                self._due = self._due or time.monotonic() + GATHER
-            else:
-                self._urgent = True
+            end = {
+                "id": child["id"],
+                "code": code,
+                "cpu": round(usage.ru_utime + usage.ru_stime, 6),
+                "peak": usage.ru_maxrss * MEMORY_UNIT,
+                "took": round(time.monotonic() - child["since"], 6),
+            }
+            self._record(child, end, last=True)
             if "forgotten" in child or (code >= 0 and child["id"] not in self._held):
                 self._turns.discard(child["id"])
 
-    def _tell_starts(self) -> None:
-        """Write down and send what was kept back because it might have ended meanwhile."""
-        while self._fresh:
-            self._tell_start(self._fresh.pop(0))
-
-    def _tell_start(self, child: dict[str, Any]) -> None:
-        self._write(child["process"], child["start"])
-        self._outbox += child["start"]
-        child["start"] = b""
+    def _record(self, child: dict[str, Any], message: dict[str, Any], *, last: bool) -> None:
+        """Write one line, and send it."""
+        line = json.dumps(message).encode() + b"\n"
+        self._write(child["process"], line)
+        self._outbox += line
+        if child["id"] in self._turns:
+            if last:
+                self._due = self._due or time.monotonic() + GATHER
+            else:
+                self._tell_by = self._tell_by or time.monotonic() + TELL_WITHIN
+        elif last:
+            self._urgent = True
 
     @staticmethod
     def _write(path: str, line: bytes) -> None:
@@ -329,7 +316,6 @@ class Keeper:
         self._urgent = self._urgent or urgent
 
     def _flush(self) -> None:
-        self._tell_starts()
         with suppress(OSError):  # full: it goes on later; broken: the next thing to be read is the end
             self._outbox = self._outbox[self._channel.send(self._outbox, socket.MSG_DONTWAIT) :]
         self._urgent, self._due, self._tell_by = bool(self._outbox), None, None
