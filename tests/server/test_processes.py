@@ -154,9 +154,12 @@ def test_killed_process_is_replaced_and_nothing_is_lost_that_was_acknowledged(
         with Api(running.api.url) as api:
             check_after_crash(api, submitted, finished)
         with ExitStack() as stack:
-            for _ in range(2 + max(connections(running))):
+
+            def both_serve() -> bool:
                 connected(stack, running)
-            wait_until(lambda: min(connections(running)) > 0)
+                return min(connections(running)) > 0
+
+            wait_until(both_serve)
     log = (tmp_path / "log").read_text()
     assert re.search(r"process-1 \(\d+\) was ended by SIGKILL; a new one starts in 0.1 s", log)
 

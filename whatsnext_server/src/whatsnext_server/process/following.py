@@ -64,21 +64,28 @@ def follow(
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for each in others:
         each.close()
-    with ending_by_signal():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-        settings = evolve(settings, upgrade=False, database_wait_seconds=0)
-        try:
-            with opened_storage(settings, config) as storage:
-                app = create_app(settings, storage, config=config, siblings=Siblings(lines, number))
-                server = _Server(app, channel)
-                settle_in()
+    for number_of_signal in ENDING:
+        signal.signal(number_of_signal, _leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    settings = evolve(settings, upgrade=False, database_wait_seconds=0)
+    try:
+        with opened_storage(settings, config) as storage:
+            app = create_app(settings, storage, config=config, siblings=Siblings(lines, number))
+            server = _Server(app, channel)
+            settle_in()
+            with ending_by_signal():
                 server.run(sockets=[])
-        except WhatsNextError as error:
-            kind = next(kind for kind, each in KINDS.items() if isinstance(error, each))
-            with suppress(OSError):
-                channel.sendall(REFUSED + kind + str(error).encode())
-            raise SystemExit(1) from error
+    except WhatsNextError as error:
+        kind = next(kind for kind, each in KINDS.items() if isinstance(error, each))
+        with suppress(OSError):
+            channel.sendall(REFUSED + kind + str(error).encode())
+        raise SystemExit(1) from error
     raise SystemExit(0)
+
+
+def _leave(*_: object) -> None:
+    """End before anything is served; an exception might be raised where Python tells of it and goes on."""
+    os._exit(0)
 
 
 class _Protocol(JoiningProtocol):
