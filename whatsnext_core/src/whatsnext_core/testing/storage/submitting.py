@@ -15,7 +15,7 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.storage import SUBMISSION_LASTS, JobQuery, Page, Writer
 from whatsnext_core.testing.storage.base import StorageFixtures
-from whatsnext_core.testing.storage.story import Story
+from whatsnext_core.testing.storage.story import STEADY, Story
 
 S = JobStatus
 
@@ -243,6 +243,22 @@ class SubmissionScenarios(StorageFixtures):
         assert story.ready() == others
         counts = story.counts(task.project_id)
         assert (counts[S.PENDING], counts[S.CANCELLED]) == (28, 1)
+
+    def test_jobs_that_stood_in_different_places_may_come_to_the_same(self, story: Story) -> None:
+        """S16 (Writer.cancel): each leaves the place where it stood, also where one call moves all of them."""
+        task = story.task(retry=STEADY)
+        resting, claimed, ready = story.jobs(task, 3)
+        for job in (resting, claimed):
+            story.change(job, status=S.QUEUED)
+        story.change(resting, status=S.FAILED)
+        story.cancel(resting, claimed, ready)
+        assert story.statuses([resting, claimed, ready]) == [S.CANCELLED] * 3
+        assert story.ready() == []
+        counts = story.counts(task.project_id)
+        assert (counts[S.PENDING], counts[S.QUEUED], counts[S.CANCELLED]) == (0, 0, 3)
+        assert story.found(statuses={S.CANCELLED}) == [resting, claimed, ready]
+        story.tick(3600)
+        assert story.settle().steps == 0
 
     def test_batch_knows_what_happened_outside_while_it_was_hidden(self, story: Story) -> None:
         """S10 (Writer.publish_submission): a parent that succeeded or failed meanwhile."""
