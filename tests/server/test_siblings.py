@@ -147,12 +147,15 @@ async def test_what_is_too_much_to_tell_is_told_as_anything() -> None:
 async def test_sibling_that_hears_nothing_holds_up_nobody() -> None:
     lines = Lines.between(2)
     speaker, deaf, heard = Siblings(lines, 0), Siblings(lines, 1), Recorder()
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, error: errors.append(error))
     speaker.start(heard, heard.committed)
     deaf.holds(yes=True)
     for number in range(5_000):
         speaker.jobs(number, 1)
         await asyncio.sleep(0)
     await asyncio.sleep(0)
+    assert errors == []
     speaker.stop()
     lines.close()
 

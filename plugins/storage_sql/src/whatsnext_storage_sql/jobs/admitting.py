@@ -68,12 +68,7 @@ _RECLASS = Query(
         "AND id > :cursor AND id <= :last AND task_id = :task AND class_id = :old"
     )
 )
-_ENTER = Query(
-    text(
-        "INSERT INTO ready (project_id, class_id, neg_priority, job_id, since) "
-        f"SELECT project_id, class_id, -priority, id, :since {_BETWEEN} AND unmet = 0"
-    )
-)
+_ENTER = lines.entering(_BETWEEN)
 _TELL = Query(
     text(
         "INSERT INTO event (project_id, job_id, kind, at, data) "

@@ -24,7 +24,7 @@ from whatsnext_storage_sql.jobs.rows import STATUSES, event_text
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.projects.projects import SHARED, active_project, lock_active_project
 from whatsnext_storage_sql.projects.tasks import KEPT
-from whatsnext_storage_sql.queue.lines import enter, enter_by
+from whatsnext_storage_sql.queue.lines import enter, enter_by, entering
 from whatsnext_storage_sql.tables import EDGE, JOB, LISTING, PROJECT, SUBMISSION, TASK
 
 _NEXT_IDS = Query(
@@ -90,12 +90,7 @@ _LIST = Query(
         f"SELECT project_id, status, id, -priority {_OF_SPAN} ORDER BY id"
     )
 )
-_ENTER = Query(
-    text(
-        "INSERT INTO ready (project_id, class_id, neg_priority, job_id, since) "
-        f"SELECT project_id, class_id, -priority, id, :since {_OF_SPAN} AND unmet = 0"
-    )
-)
+_ENTER = entering(_OF_SPAN)
 _TASK_AND_STATUS = itemgetter(2, 5)
 _SHOWN = {status: status.value for status in JobStatus}
 _NO_EDGES = Counts()

@@ -150,6 +150,16 @@ def enter(tx: Transaction, stands: Sequence[Stand], since: int) -> None:
         tx.recall.entered(stands)
 
 
+def entering(jobs: str) -> Query:
+    """Return the statement that brings into their lines those of some jobs, given as SQL, that nothing holds back."""
+    return Query(
+        text(
+            "INSERT INTO ready (project_id, class_id, neg_priority, job_id, since) "
+            f"SELECT project_id, class_id, -priority, id, :since {jobs} AND unmet = 0"
+        )
+    )
+
+
 def enter_by(tx: Transaction, query: Query, parameters: Mapping[str, Any], firsts: Iterable[Stand]) -> None:
     """Let a statement bring jobs into their lines; none of a line comes before the first of it in ``firsts``."""
     tx.note(query, **parameters)

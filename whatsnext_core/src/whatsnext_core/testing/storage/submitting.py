@@ -65,6 +65,15 @@ class SubmissionScenarios(StorageFixtures):
         assert story.job(task) > second
         assert story.found()[:2] == [first, reserved[1]]
 
+    def test_many_jobs_of_two_calls_may_take_turns_with_their_ids(self, story: Story) -> None:
+        """S17 (Writer.submit): each call writes its own, also where those of the other lie between them."""
+        task = story.task()
+        numbers = story.reserve(60)
+        for part in (numbers[::2], numbers[1::2]):
+            story.submit(*(JobSpec(id=number, name="job", task_id=task.id) for number in part))
+        assert story.found() == story.found(statuses={S.PENDING}) == story.ready() == list(numbers)
+        assert story.counts(task.project_id)[S.PENDING] == 60
+
     def test_submission_is_refused_as_a_whole(self, story: Story) -> None:
         """S03 (Writer.submit): one bad job, and none is written."""
         task, stranger = story.task("task"), story.task("stranger")
