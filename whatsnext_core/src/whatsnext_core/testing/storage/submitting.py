@@ -74,6 +74,21 @@ class SubmissionScenarios(StorageFixtures):
         assert story.found() == story.found(statuses={S.PENDING}) == story.ready() == list(numbers)
         assert story.counts(task.project_id)[S.PENDING] == 60
 
+    def test_many_jobs_of_higher_priority_come_before_those_that_wait(self, story: Story) -> None:
+        """S18 (Writer.submit, Writer.publish_submission): also for a server that has just looked at the queue."""
+        task = story.task()
+        story.client()
+        story.jobs(task, 30)
+        assert len(story.claim(limit=1)) == 1
+        urgent = story.submit(*(JobSpec(name="urgent", task_id=task.id, priority=1) for _ in range(30)))
+        assert [each.job.id for each in story.claim(limit=1)] == [urgent[0]]
+        number = story.open(task)
+        specs = [JobSpec(name="most urgent", task_id=task.id, priority=2) for _ in range(30)]
+        most_urgent = story.submit(*specs, submission=number)
+        story.publish(number)
+        story.settle()
+        assert [each.job.id for each in story.claim(limit=1)] == [most_urgent[0]]
+
     def test_submission_is_refused_as_a_whole(self, story: Story) -> None:
         """S03 (Writer.submit): one bad job, and none is written."""
         task, stranger = story.task("task"), story.task("stranger")
