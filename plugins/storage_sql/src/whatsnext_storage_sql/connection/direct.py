@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 from sqlalchemy import Connection, Dialect, SelectBase, TextClause, exc
 
 _Process: TypeAlias = Callable[[Any], Any]
-_AT_ONCE: AbstractContextManager[None] = nullcontext()
 
 
 @frozen(eq=False)
@@ -61,23 +61,30 @@ class _Plan:
 
     def parameters(self, given: Mapping[str, Any]) -> Any:
         """Return the parameters as the driver wants them."""
-        values = {**self._fixed, **given}
-        for name, process in self._binds.items():
-            if name in given:
-                values[name] = process(given[name])
-        return values if self._order is None else [values[name] for name in self._order]
+        if self._fixed or self._binds:
+            values = {**self._fixed, **given}
+            for name, process in self._binds.items():
+                if name in given:
+                    values[name] = process(given[name])
+            given = values
+        return given if self._order is None else [given[name] for name in self._order]
 
     def rows(self, cursor: Any) -> list[Any]:
         """Return the rows that the driver has, as named tuples of Python's values."""
-        rows = cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
         if not rows:
-            return []
+            return rows
         make = self._row or self._learn(cursor.description)
+        if self._results and len(rows) == 1:
+            values = list(rows[0])
+            for place, process in self._results:
+                values[place] = process(values[place])
+            return [make(values)]
         if self._results:
             columns = list(zip(*rows, strict=True))
             for place, process in self._results:
                 columns[place] = tuple(map(process, columns[place]))
-            rows = zip(*columns, strict=True)
+            return list(map(make, zip(*columns, strict=True)))
         return list(map(make, rows))
 
     def _learn(self, description: Sequence[Any]) -> _Process:
@@ -89,13 +96,12 @@ class _Plan:
         self._results = [(place, process) for place, process in enumerate(found) if process is not None]
         names = [column[0] for column in description]
         row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024  # of the statement's names
-        make: _Process = row._make
+        make: _Process = partial(tuple.__new__, row)
         self._row = make  # last: other threads may be here, too
         return make
 
 
-@frozen
-class Order:
+class Order(NamedTuple):
     """A statement that changes rows: once for each of several tuples of parameters, or by itself."""
 
     text: str
@@ -104,44 +110,81 @@ class Order:
     """The types of the columns, if the rows are sent as a stream (COPY), which nothing else travels with."""
 
 
-def run(connection: Connection, orders: Sequence[Order], asked: Sequence[Question] = ()) -> Any:
-    """Run statements in this order and return the rows of each query."""
-    start = 0
-    for place, order in enumerate(orders):
-        if order.types:
-            _run(connection, orders[start:place], ())
-            _copy(connection, order)
-            start = place + 1
-    return _run(connection, orders[start:], asked)
+class Channel:
+    """The way from one transaction to the driver; what stays the same until its end is looked up once."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect
+        self._driver: Any = connection.connection.driver_connection
+        self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
+        self._execute = _execute_heard if _is_heard(connection) else _execute
 
-def _run(connection: Connection, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
-    driver: Any = connection.connection.driver_connection
-    statements = [(order.text, order.rows) for order in orders]
-    plans = [query.plan(connection.dialect) for query, _ in asked]
-    statements += [(plan.text, (plan.parameters(given),)) for plan, (_, given) in zip(plans, asked, strict=True)]
-    execute = _execute_heard if _is_heard(connection) else _execute
-    cursors: list[Any] = []
-    try:
-        with _pipeline(connection, driver, len(statements)):
-            for statement, rows in statements:
-                cursors.append(driver.cursor())
-                execute(connection, cursors[-1], statement, rows)
-        return [plan.rows(cursor) for plan, cursor in zip(plans, cursors[len(orders) :], strict=True)]
-    except connection.dialect.loaded_dbapi.Error as error:
-        failed: str | None = statements[len(cursors) - 1][0] if cursors else None
-        raise _wrapped(connection, failed, error) from error
+    def run(self, orders: Sequence[Order], asked: Sequence[Question] = ()) -> list[list[Any]]:
+        """Run statements in this order and return the rows of each query."""
+        start = 0
+        for place, order in enumerate(orders):
+            if order.types:
+                self._run(orders[start:place], ())
+                self._copy(order)
+                start = place + 1
+        return self._run(orders[start:] if start else orders, asked)
 
+    def _run(self, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
+        """Run statements of which none needs the answer of another."""
+        pipeline = self._pipeline() if len(orders) + len(asked) > 1 else None
+        if pipeline is None:
+            return self._run_each(orders, asked)
+        statement: str | None = None
+        plans, cursors = [query.plan(self._dialect) for query, _ in asked], []
+        try:
+            with pipeline:
+                for statement, rows, _ in orders:
+                    self._execute(self._connection, self._driver.cursor(), statement, rows)
+                for plan, (_, given) in zip(plans, asked, strict=True):
+                    statement = plan.text
+                    cursors.append(self._driver.cursor())
+                    self._execute(self._connection, cursors[-1], statement, (plan.parameters(given),))
+            return [plan.rows(cursor) for plan, cursor in zip(plans, cursors, strict=True)]
+        except self._error as error:
+            raise _wrapped(self._connection, statement, error) from error
 
-def _pipeline(connection: Connection, driver: Any, number: int) -> AbstractContextManager[Any]:
-    """Return a block in which PostgreSQL is not waited for before its end; SQLite is never waited for."""
-    if number < 2 or connection.dialect.name == "sqlite":  # noqa: PLR2004  # one statement travels alone
-        return _AT_ONCE
-    pipelines: Any = getattr(connection.dialect.loaded_dbapi, "Pipeline", None)
-    if pipelines is None or not pipelines.is_supported():
-        return _AT_ONCE
-    begun: AbstractContextManager[Any] = driver.pipeline()
-    return begun
+    def _run_each(self, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
+        """Run statements one after the other."""
+        execute, connection, found = self._execute, self._connection, []
+        statement: str | None = None
+        try:
+            cursor = self._driver.cursor()
+            for statement, rows, _ in orders:
+                execute(connection, cursor, statement, rows)
+            for query, given in asked:
+                plan = query.plan(self._dialect)
+                statement = plan.text
+                execute(connection, cursor, statement, (plan.parameters(given),))
+                found.append(plan.rows(cursor))
+        except self._error as error:
+            raise _wrapped(connection, statement, error) from error
+        return found
+
+    def _pipeline(self) -> AbstractContextManager[Any] | None:
+        """Return a block in which PostgreSQL is not waited for before its end; SQLite is never waited for."""
+        if self._dialect.name == "sqlite":
+            return None
+        pipelines: Any = getattr(self._dialect.loaded_dbapi, "Pipeline", None)
+        if pipelines is None or not pipelines.is_supported():
+            return None
+        begun: AbstractContextManager[Any] = self._driver.pipeline()
+        return begun
+
+    def _copy(self, order: Order) -> None:
+        cursor: Any = self._driver.cursor()
+        try:
+            with cursor, cursor.copy(order.text) as copy:
+                copy.set_types(order.types)  # they travel as PostgreSQL keeps them: a third of the time for text
+                for row in order.rows:
+                    copy.write_row(row)
+        except self._error as error:
+            raise _wrapped(self._connection, order.text, error) from error
 
 
 def _is_heard(connection: Connection) -> bool:
@@ -165,17 +208,6 @@ def _execute_heard(connection: Connection, cursor: Any, statement: str, rows: Se
     _execute(connection, cursor, statement, rows)
     for hear in connection.dispatch.after_cursor_execute:
         hear(connection, cursor, statement, parameters, None, many)
-
-
-def _copy(connection: Connection, order: Order) -> None:
-    cursor: Any = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # it is open
-    try:
-        with cursor, cursor.copy(order.text) as copy:
-            copy.set_types(order.types)  # so they travel as PostgreSQL keeps them: a third of the time to write text
-            for row in order.rows:
-                copy.write_row(row)
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(connection, order.text, error) from error
 
 
 def _wrapped(connection: Connection, statement: str | None, error: Any) -> exc.DBAPIError:

@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from whatsnext_core.errors import StorageError
 from whatsnext_storage_sql.config import SQLConfig
-from whatsnext_storage_sql.connection.direct import Order, run
+from whatsnext_storage_sql.connection.direct import Channel, Order
 
 
 @frozen(kw_only=True)
@@ -71,7 +71,7 @@ class _Begin:
         self._order = Order(statement)
 
     def __call__(self, connection: Connection) -> None:
-        run(connection, (self._order,))
+        Channel(connection).run((self._order,))
 
 
 def _set_up_sqlite(cache: int, connection: sqlite3.Connection, _: Any) -> None:

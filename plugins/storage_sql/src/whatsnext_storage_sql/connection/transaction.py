@@ -16,7 +16,7 @@ from whatsnext_core.errors import InvalidError, StorageError, TransientStorageEr
 from whatsnext_core.model import EventKind
 from whatsnext_storage_sql.connection.bulk import Rows, deleting, inserting, updating
 from whatsnext_storage_sql.connection.dialects import among
-from whatsnext_storage_sql.connection.direct import Order, Query, Question, run
+from whatsnext_storage_sql.connection.direct import Channel, Order, Query, Question
 from whatsnext_storage_sql.connection.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.queue.recall import Recall
@@ -40,6 +40,8 @@ _SUBMISSIONS = Query(
     select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
 )
 _EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
+_FAILURES = (exc.DBAPIError, OverflowError, UnicodeEncodeError)
+"""What a statement fails with."""
 
 
 class Batch(Enum):
@@ -68,6 +70,9 @@ class Transaction:
     """What this server remembers of the lines on PostgreSQL; None for SQLite, where nothing dead lies in the way."""
     graph_locked: bool = False
     """Whether no other server tells children of their parents before this transaction ends."""
+    is_postgresql: bool = field(init=False)
+    """Whether this is PostgreSQL, where other servers may write at the same time."""
+    _channel: Channel = field(init=False)
     _counts: list[tuple[CountKey, int]] = field(factory=list)
     _events: list[EventRow] = field(factory=list)
     _tellers: list[Order] = field(factory=list)
@@ -79,10 +84,9 @@ class Transaction:
     _doom: StorageError | None = None
     """What everything fails with, once the database undid all of the transaction."""
 
-    @property
-    def is_postgresql(self) -> bool:
-        """Whether this is PostgreSQL, where other servers may write at the same time."""
-        return self.connection.dialect.name == "postgresql"
+    def __attrs_post_init__(self) -> None:
+        self.is_postgresql = self.connection.dialect.name == "postgresql"
+        self._channel = Channel(self.connection)
 
     # -- statements ----------------------------------------------------------------------------------------------------
 
@@ -96,10 +100,12 @@ class Transaction:
 
     def ask(self, *asked: Question) -> list[list[Any]]:
         """Return the rows of several queries, of which none needs the answer of another."""
-        with self._translated():
-            orders, self._orders = self._orders, []
-            found: list[list[Any]] = run(self.connection, orders, asked)
-            return found
+        self._check()
+        orders, self._orders = self._orders, []
+        try:
+            return self._channel.run(orders, asked)
+        except _FAILURES as error:
+            raise self._translate(error) from error
 
     def all(self, statement: Executable | Query, **parameters: Any) -> Sequence[Any]:
         """Return all rows of a statement."""
@@ -112,7 +118,7 @@ class Transaction:
     def first(self, statement: Executable | Query, **parameters: Any) -> Row[Any] | None:
         """Return the first row of a statement, or None."""
         if isinstance(statement, Query):
-            return next(iter(self.all(statement, **parameters)), None)
+            return next(iter(self.ask((statement, parameters))[0]), None)
         self.send()
         with self._translated():
             return self.connection.execute(statement, parameters).first()
@@ -148,28 +154,35 @@ class Transaction:
         return Order(plan.text, [plan.parameters(parameters)])
 
     def _note(self, order: Order | None) -> None:
-        if self._doom is not None:
-            raise self._doom
+        self._check()
         if order is not None:
             self._orders.append(order)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _check(self) -> None:
+        """Raise what everything fails with, once the database undid all of the transaction."""
         if self._doom is not None:
             raise self._doom
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        self._check()
         try:
             yield
-        except exc.DBAPIError as error:
-            found = translate(error, self.place)
-            if error.connection_invalidated:
-                found = TransientStorageError(
-                    f"The connection to {self.place} broke before anything was written; run the transaction again."
-                )
-            if isinstance(found, TransientStorageError) or (isinstance(found, StorageError) and self._is_undone()):
-                self._doom = found
-            raise found from error
-        except (OverflowError, UnicodeEncodeError) as error:
-            raise InvalidError(f"A value cannot be stored in {self.place}: {error}.") from error
+        except _FAILURES as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: Exception) -> Exception:
+        """Return the error that a user of the storage gets for that of a statement."""
+        if not isinstance(error, exc.DBAPIError):
+            return InvalidError(f"A value cannot be stored in {self.place}: {error}.")
+        found = translate(error, self.place)
+        if error.connection_invalidated:
+            found = TransientStorageError(
+                f"The connection to {self.place} broke before anything was written; run the transaction again."
+            )
+        if isinstance(found, TransientStorageError) or (isinstance(found, StorageError) and self._is_undone()):
+            self._doom = found
+        return found
 
     def _is_undone(self) -> bool:
         """Return whether SQLite has undone all of the transaction by itself, as it does when the disk is full."""
@@ -258,8 +271,7 @@ class Transaction:
 
     def flush(self) -> None:
         """Write all that was held back, the counters and events last."""
-        if self._doom is not None:
-            raise self._doom
+        self._check()
         if self.holds_back:
             if self.is_postgresql:
                 self._note(_LOCK)
