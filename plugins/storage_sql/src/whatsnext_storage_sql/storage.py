@@ -14,7 +14,7 @@ from whatsnext_core.errors import StorageError, TransientStorageError, Uncertain
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.connection.clock import SharedClock
 from whatsnext_storage_sql.connection.engines import Engines, open_engines
-from whatsnext_storage_sql.connection.errors import translate, translated
+from whatsnext_storage_sql.connection.errors import Translated, translate
 from whatsnext_storage_sql.connection.reaching import may_come
 from whatsnext_storage_sql.connection.schema import prepare, upgrade
 from whatsnext_storage_sql.connection.transaction import Transaction
@@ -60,7 +60,7 @@ def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
 @contextmanager
 def _reaching(url: URL, engines: Engines) -> Iterator[None]:
     """Turn what the driver raises inside the block into errors that say whether it helps to wait."""
-    with translated(engines.place):
+    with Translated(engines.place):
         try:
             yield
         except DBAPIError as error:
@@ -116,8 +116,7 @@ class SQLStorage:
             self._writer = me
             is_committing = False
             try:
-                with self._begin_writing() as connection:
-                    transaction = Transaction(connection, self._engines.place, self._recall)
+                with self._begin_writing() as transaction:
                     yield SQLWriter(transaction)
                     transaction.flush()
                     is_committing = transaction.is_postgresql
@@ -151,22 +150,24 @@ class SQLStorage:
     @contextmanager
     def _begin(self, engine: Engine) -> Iterator[Connection]:
         self._check_open()
-        with translated(self._engines.place), engine.begin() as connection:
+        with Translated(self._engines.place), engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _begin_writing(self) -> Iterator[Connection]:
+    def _begin_writing(self) -> Iterator[Transaction]:
         """Begin a writing transaction; to take the connection from its pool takes three times as long as to begin."""
         if self._recall is not None:
             with self._begin(self._engines.write) as connection:
-                yield connection
+                yield Transaction(connection, self._engines.place, self._recall)
             return
         self._check_open()
         try:
-            with translated(self._engines.place):
-                connection = self._kept = self._kept or self._engines.write.connect()
-                with connection.begin():
-                    yield connection
+            with Translated(self._engines.place):
+                self._kept = self._kept or self._engines.write.connect()
+                transaction = Transaction(self._kept, self._engines.place)
+                transaction.begin()
+                yield transaction
+                transaction.commit()
         except BaseException:
             self._let_go()
             raise

@@ -110,6 +110,9 @@ class Order(NamedTuple):
     """The types of the columns, if the rows are sent as a stream (COPY), which nothing else travels with."""
 
 
+_BEGIN = Order("BEGIN IMMEDIATE")
+
+
 class Channel:
     """The way from one transaction to the driver; what stays the same until its end is looked up once."""
 
@@ -129,6 +132,22 @@ class Channel:
                 self._copy(order)
                 start = place + 1
         return self._run(orders[start:] if start else orders, asked)
+
+    def begin(self) -> None:
+        """Begin to write to SQLite; PostgreSQL begins a transaction with its first statement."""
+        self.run((_BEGIN,))
+
+    def commit(self) -> None:
+        """Commit what was begun here, and what of it went through SQLAlchemy."""
+        if self._connection.in_transaction():
+            self._connection.commit()
+            return
+        for hear in self._connection.dispatch.commit:
+            hear(self._connection)
+        try:
+            self._driver.commit()
+        except self._error as error:
+            raise _wrapped(self._connection, "COMMIT", error) from error
 
     def _run(self, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
         """Run statements of which none needs the answer of another."""

@@ -65,13 +65,18 @@ def _open_sqlite(url: URL, config: SQLConfig) -> Engines:
 
 
 class _Begin:
-    """Begins a transaction in so many words: the driver itself would wait for the first write, and spoil savepoints."""
+    """Begins a transaction in so many words: the driver itself would wait for the first write, and spoil savepoints.
+
+    One that was begun straight at the driver goes on.
+    """
 
     def __init__(self, statement: str) -> None:
         self._order = Order(statement)
 
     def __call__(self, connection: Connection) -> None:
-        Channel(connection).run((self._order,))
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:
+            Channel(connection).run((self._order,))
 
 
 def _set_up_sqlite(cache: int, connection: sqlite3.Connection, _: Any) -> None:

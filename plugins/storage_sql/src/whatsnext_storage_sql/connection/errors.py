@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
+from attrs import frozen
 from sqlalchemy import exc
 
 from whatsnext_core.errors import InvalidError, StorageError, TransientStorageError
@@ -20,19 +20,27 @@ TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 UNIQUE_VIOLATION = "23505"
 
 
-@contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Turn what the driver raises inside the block into errors that name ``place``, the database."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        raise translate(error, place) from error
-    except exc.TimeoutError as error:
-        raise StorageError(
-            f"All connections to {place} are in use, and none became free in time; try again, or allow more."
-        ) from error
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise InvalidError(f"A value cannot be stored in {place}: {error}.") from error
+@frozen
+class Translated:
+    """A block that turns what the driver raises inside it into errors that name ``place``, the database."""
+
+    place: str
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: TracebackType | None) -> None:
+        """Raise what an error of the driver is to whoever uses the storage."""
+        if error is None:
+            return
+        if isinstance(error, exc.DBAPIError):
+            raise translate(error, self.place) from error
+        if isinstance(error, exc.TimeoutError):
+            raise StorageError(
+                f"All connections to {self.place} are in use, and none became free in time; try again, or allow more."
+            ) from error
+        if isinstance(error, OverflowError | UnicodeEncodeError):
+            raise InvalidError(f"A value cannot be stored in {self.place}: {error}.") from error
 
 
 def translate(error: exc.DBAPIError, place: str) -> Exception:

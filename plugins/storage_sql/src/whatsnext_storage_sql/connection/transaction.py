@@ -88,6 +88,14 @@ class Transaction:
         self.is_postgresql = self.connection.dialect.name == "postgresql"
         self._channel = Channel(self.connection)
 
+    def begin(self) -> None:
+        """Begin it, if its connection has not."""
+        self._channel.begin()
+
+    def commit(self) -> None:
+        """Commit it; what was held back must have been flushed."""
+        self._channel.commit()
+
     # -- statements ----------------------------------------------------------------------------------------------------
 
     def run(
