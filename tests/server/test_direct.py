@@ -3,17 +3,22 @@
 import asyncio
 import functools
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.server.serving import Api, serving
 from whatsnext_core.memory import MemoryStorage
+from whatsnext_server.app import create_app
+from whatsnext_server.config import ServerSettings
 from whatsnext_server.http import errors
 from whatsnext_server.http.direct import Direct, call_of
 from whatsnext_server.http.routing import Endpoint
@@ -166,6 +171,48 @@ def test_defect_is_500_logged_and_leaves_the_connection(caplog: pytest.LogCaptur
             "GET /jobs/7 failed unexpectedly"
         ]
         assert "inner workings" in caplog.text
+
+
+class Counting:
+    """A layer that notes what passes through it."""
+
+    def __init__(self, app: ASGIApp, seen: list[str]) -> None:
+        self._app = app
+        self._seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        self._seen.append(scope["path"])
+        await self._app(scope, receive, send)
+
+
+async def ask(app: FastAPI, path: str) -> int:
+    """The status that an application answers."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+        return (await client.get(path)).status_code
+
+
+@pytest.mark.anyio
+async def test_layer_that_was_added_sees_all_requests() -> None:
+    app, seen = create_app(ServerSettings(database="memory://"), MemoryStorage()), list[str]()
+    app.add_middleware(Counting, seen=seen)
+    assert [await ask(app, path) for path in ("/", "/openapi.json", "/nothing")] == [200, 200, 404]
+    assert seen == ["/", "/openapi.json", "/nothing"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("observed", [False, True])
+async def test_fastapi_hears_of_all_requests_if_somebody_observes_them(observed: bool, monkeypatch: Any) -> None:
+    app, heard = create_app(ServerSettings(database="memory://"), MemoryStorage()), list[str]()
+
+    async def hear(self: FastAPI, scope: Scope, receive: Receive, send: Send) -> None:
+        heard.append(scope["path"])
+        await Starlette.__call__(self, scope, receive, send)
+
+    monkeypatch.setattr(FastAPI, "__call__", hear)
+    monkeypatch.setattr(app, "_native_telemetry", SimpleNamespace(enabled=lambda: observed), raising=False)
+    assert [await ask(app, "/") for _ in range(3)] == [200, 200, 200]
+    assert len(heard) == (3 if observed else 1), "the first one makes the layers"
 
 
 def test_errors_of_endpoints_get_their_statuses(memory_api: Api) -> None:

@@ -35,7 +35,9 @@ _WRONG = (AttributeError, TypeError, ValueError, KeyError)
 @functools.lru_cache(maxsize=1024)
 def format_time(moment: datetime) -> str:
     """Return a time as ISO 8601 in UTC: ``2026-01-31T12:00:00.123456Z``."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat()[: -len("+00:00")] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -129,7 +129,6 @@ def _middleware(settings: ServerSettings, doorkeeper: Doorkeeper, siblings: Sibl
             max_artifact_bytes=settings.max_artifact_bytes,
         )
     )
-    found.append(Middleware(errors.LastResort))
     found.append(Middleware(Direct, [route for router in ALL for route in router.routes]))
     return found
 

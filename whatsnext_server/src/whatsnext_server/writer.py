@@ -161,15 +161,12 @@ class GroupWriter:
     def _gather(self) -> list[Ticket[Any]]:
         """Return what waits, at least one command; nothing at the end."""
         group = [self._backlog.popleft() for _ in range(min(len(self._backlog), GROUP))]
-        try:
-            while len(group) < GROUP:
-                tickets = self._inbox.get(block=not group)
-                if tickets is None:
-                    self._inbox.put(None)
-                    break
-                group += tickets
-        except queue.Empty:
-            pass
+        while not group or (len(group) < GROUP and not self._inbox.empty()):
+            tickets = self._inbox.get()
+            if tickets is None:
+                self._inbox.put(None)
+                break
+            group += tickets
         return group
 
     def _run(self, group: Sequence[Ticket[Any]]) -> list[_Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,20 +22,26 @@ def encode(value: Any) -> bytes:
         return _ENCODER.encode(value).encode()
 
 
-class Answer(Response):
-    """A JSON answer, made of plain JSON data."""
+class Encoded(Response):
+    """A JSON answer whose body was encoded already."""
 
     media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set what an answer with a body has."""
+        if headers is None:
+            length = str(len(self.body)).encode()
+            self.raw_headers = [(b"content-length", length), (b"content-type", b"application/json")]
+        else:
+            super().init_headers(headers)
+
+
+class Answer(Encoded):
+    """A JSON answer, made of plain JSON data."""
 
     def render(self, content: Any) -> bytes:
         """Return the body."""
         return encode(content)
-
-
-class Encoded(Response):
-    """A JSON answer whose body was encoded already, in another thread."""
-
-    media_type = "application/json"
 
 
 def listing(values: Any) -> bytes:

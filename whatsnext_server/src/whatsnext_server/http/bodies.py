@@ -34,25 +34,33 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         setting = self._setting(scope["path"])
-        limit = self._limits[setting]
-        detail = (
-            f"The body has more than {limit} bytes, the most that the server takes here ({setting}); nothing was "
-            f"written. {_HINTS.get(setting, _SPLIT)}"
-        )
-        if _declared(scope) > limit:
-            await Answer({"detail": detail}, 413, {"Connection": "close"})(scope, receive, send)
-            return
+        declared = _declared(scope)
+        if declared is None:
+            await self._app(scope, self._counted(receive, setting), send)
+        elif declared <= self._limits[setting]:
+            await self._app(scope, receive, send)
+        else:
+            await Answer({"detail": self._detail(setting)}, 413, {"Connection": "close"})(scope, receive, send)
+
+    def _counted(self, receive: Receive, setting: str) -> Receive:
+        """Return what receives a body whose length nobody knows; HTTPException 413 once it is too large."""
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > limit:
-                raise HTTPException(413, detail, {"Connection": "close"})
+            if received > self._limits[setting]:
+                raise HTTPException(413, self._detail(setting), {"Connection": "close"})
             return message
 
-        await self._app(scope, counted, send)
+        return counted
+
+    def _detail(self, setting: str) -> str:
+        return (
+            f"The body has more than {self._limits[setting]} bytes, the most that the server takes here ({setting}); "
+            f"nothing was written. {_HINTS.get(setting, _SPLIT)}"
+        )
 
     def _setting(self, path: str) -> str:
         """Return the name of the limit for what is sent to a path."""
@@ -63,9 +71,18 @@ class BodyLimit:
         return "max_request_bytes"
 
 
-def _declared(scope: Scope) -> int:
-    """Return the length that a request declares, 0 if none; the web server has refused one that is no number."""
-    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+def _declared(scope: Scope) -> int | None:
+    """Return the length of a request's body as it is declared, None if it is not, and the body may have any.
+
+    The web server has refused a length that is no number, and takes no more than that.
+    """
+    declared = None
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            declared = int(value)
+        elif name == b"transfer-encoding":
+            return None
+    return declared
 
 
 __all__ = ["BodyLimit"]

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from whatsnext_server.http.errors import LastResort, answer_to
 from whatsnext_server.http.reading import parse_json
 from whatsnext_server.http.routing import JSON, StrictRequest, check_address, check_content_type
 
@@ -99,21 +100,31 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        if scope["type"] == "http":
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
-            for pattern, call in self._calls.get((scope["method"], _first_word(path)), ()):
-                match = pattern.match(path)
-                if match is not None:
-                    if call is None:
-                        break
-                    request = StrictRequest(scope, receive, send)
-                    response = await call.answer(request, match.groupdict())
-                    if response is not None:
-                        await response(scope, receive, send)
-                        return
-                    receive = request.again()
-                    break
-        await self._app(scope, receive, send)
+        call, parts = self._find(scope) if scope["type"] == "http" else (None, {})
+        if call is None:
+            await self._app(scope, receive, send)
+            return
+        request = StrictRequest(scope, receive, send)
+        try:
+            response = await call.answer(request, parts)
+        except Exception as error:  # noqa: BLE001  # the last resort: it is answered, and logged if nobody foresaw it
+            response = await answer_to(error, scope)
+        else:
+            if response is None:
+                await self._app(scope, request.again(), send)
+                return
+        if response is not None:
+            is_whole = type(response).__call__ is Response.__call__
+            await (response if is_whole else LastResort(response))(scope, receive, send)
+
+    def _find(self, scope: Scope) -> tuple[Call | None, dict[str, Any]]:
+        """Return what answers a request, if it is called directly, and the parts of the path."""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        for pattern, call in self._calls.get((scope["method"], _first_word(path)), ()):
+            match = pattern.match(path)
+            if match is not None:
+                return call, match.groupdict()
+        return None, {}
 
 
 def call_of(route: Route) -> Call | None:

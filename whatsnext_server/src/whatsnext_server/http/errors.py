@@ -128,8 +128,20 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 _HANDLERS: Final = {WhatsNextError: _domain, RequestValidationError: _validation, HTTPException: _http}
 
 
+async def answer_to(error: Exception, scope: Scope) -> Response | None:
+    """Return the answer to a request that failed: 500, with a line in the log, if nobody foresaw the error.
+
+    None if whoever sent it went away.
+    """
+    if isinstance(error, ClientDisconnect):
+        _log.debug("%s %s: whoever sent it went away", scope["method"], scope["path"])
+        return None
+    handle = next((_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS), _unforeseen)
+    return await handle(Request(scope), error)
+
+
 class LastResort:
-    """Answers what failed outside of FastAPI, with 500 and a line in the log if nobody foresaw it."""
+    """Answers what failed and was not answered yet."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -145,14 +157,12 @@ class LastResort:
 
         try:
             await self._app(scope, receive, note)
-        except ClientDisconnect:
-            _log.debug("%s %s: whoever sent it went away", scope["method"], scope["path"])
         except Exception as error:
-            if scope["type"] != "http" or started:
+            if scope["type"] != "http" or (started and not isinstance(error, ClientDisconnect)):
                 raise
-            handle = next((_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS), _unforeseen)
-            response = await handle(Request(scope), error)
-            await response(scope, receive, send)
+            response = await answer_to(error, scope)
+            if response is not None:
+                await response(scope, receive, send)
 
 
 def _methods(request: Request) -> set[str]:
@@ -187,6 +197,7 @@ __all__ = [
     "ServerError",
     "StoppingError",
     "UnavailableError",
+    "answer_to",
     "install",
     "problems",
     "status_of",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.middleware import Middleware
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whatsnext_core.errors import WhatsNextError
 from whatsnext_server import __version__
+from whatsnext_server.http.errors import LastResort
 from whatsnext_server.http.routing import PROBLEMS, accept_trailing_slash, problems
 from whatsnext_server.http.security import is_open_path
 from whatsnext_server.schemas import Batch, SyncBody
@@ -66,6 +69,10 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; say in a sentence, without a traceback, why the application could not start."""
+        if scope["type"] == "http" and self.middleware_stack is not None and not self._is_observed:
+            scope["app"] = self
+            await self.middleware_stack(scope, receive, send)
+            return
 
         async def tell(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed" and self.refusal is not None:
@@ -73,6 +80,21 @@ class Application(FastAPI):
             await send(message)
 
         await super().__call__(scope, receive, tell if scope["type"] == "lifespan" else send)
+
+    @cached_property
+    def _is_observed(self) -> bool:
+        """Whether FastAPI tells anybody of requests: it looks anew for each, which takes longer than all our layers."""
+        telemetry = getattr(self, "_native_telemetry", None)
+        return telemetry is not None and telemetry.enabled()
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the layers: ours around those of the framework, which only what is not called directly passes."""
+        ours, self.user_middleware = self.user_middleware, [Middleware(LastResort)]
+        app = super().build_middleware_stack()
+        self.user_middleware = ours
+        for layer, arguments, options in reversed(ours):
+            app = layer(app, *arguments, **options)
+        return app
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made at the first call."""

@@ -34,10 +34,11 @@ class ForeignPages:
         await self._app(scope, receive, send)
 
     def _is_foreign(self, scope: Scope) -> bool:
-        headers = dict(scope["headers"])
-        if headers.get(b"sec-fetch-site") not in FOREIGN or "*" in self._allowed:
-            return False
-        return headers.get(b"origin", b"").decode("latin-1") not in self._allowed
+        for name, value in scope["headers"]:
+            if name == b"sec-fetch-site" and value in FOREIGN:
+                origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
+                return "*" not in self._allowed and origin not in self._allowed
+        return False
 
 
 __all__ = ["ForeignPages"]

@@ -130,7 +130,8 @@ def check_address(request: Request) -> None:
 
 def check_content_type(request: Request) -> str:
     """Return what the body is declared to be; HTTPException 400 unless it is JSON. A browser sends none unasked."""
-    declared = request.headers.get("content-type", "")
+    found = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"")
+    declared = found.decode("latin-1")
     kind = declared.partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise HTTPException(

@@ -20,6 +20,7 @@ from whatsnext_server.routers.parameters import ClientId, Limit, Skip
 from whatsnext_server.schemas import Acknowledgement, ClientDocument, ClientRegistration, ClientUpdate, SyncAnswer
 from whatsnext_server.schemas.clients import client_document
 from whatsnext_server.schemas.examples import EXAMPLES
+from whatsnext_server.schemas.jobs import job_document
 from whatsnext_server.services import Services, services_of
 from whatsnext_server.sync.exchange import Exchange
 from whatsnext_server.sync.holding import answer_sync
@@ -156,8 +157,7 @@ def _write(response: SyncResponse) -> bytes:
             allocations[id(each.allocation)] = to_json(each.allocation)
         document["assignments"].append(
             {
-                # A job is encoded as ``to_json`` would have it, in a sixth of the time, but for whole seconds.
-                "job": each.job if each.job.timeout is None else to_json(each.job),
+                "job": job_document(each.job),
                 "task": tasks[id(each.task)],
                 "fence": each.fence,
                 "allocation": allocations[id(each.allocation)],

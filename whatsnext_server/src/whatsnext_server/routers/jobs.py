@@ -27,6 +27,7 @@ from whatsnext_server.schemas import (
     NewJob,
     WhyDocument,
 )
+from whatsnext_server.schemas.jobs import job_document
 from whatsnext_server.services import Services, services_of
 from whatsnext_server.submission.submitting import submit_job
 
@@ -79,7 +80,7 @@ async def list_jobs(
         order=order,
         page=Page(limit=limit, skip=skip),
     )
-    return await services_of(request).answer(lambda reader: list(map(to_json, reader.jobs(query))))
+    return await services_of(request).answer(lambda reader: list(map(job_document, reader.jobs(query))))
 
 
 @router.post(
@@ -93,13 +94,13 @@ async def create_job(request: Request, body: NewJob) -> Response:
     """A job of a task, which waits until what it depends on is done and a client fits."""
     services = services_of(request)
     job = await services.submit(body.project_id, lambda writer, now: submit_job(writer, now, body))
-    return Answer(to_json(job), 201)
+    return Answer(job_document(job), 201)
 
 
 @router.get("/jobs/{job_id}", response_model=JobDocument, responses=problems(404), summary="Show a job")
 async def get_job(request: Request, job_id: JobId) -> Response:
     """The job of this id."""
-    return await services_of(request).answer(lambda reader: to_json(reader.job(job_id)))
+    return await services_of(request).answer(lambda reader: job_document(reader.job(job_id)))
 
 
 @router.put("/jobs/{job_id}", response_model=JobData, responses=problems(400, 404, 409, 413), summary="Change a job")
@@ -200,7 +201,7 @@ async def _change(services: Services, job_id: int, change: Callable[[Writer, Job
     services.room.jobs(job.project_id)
     if holder is not None:
         services.room.orders(holder)
-    return Answer({"data": to_json(job)})
+    return Answer({"data": job_document(job)})
 
 
 async def _delete(services: Services, job_id: int, project_id: int | None = None) -> Response:
