@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, exc, select
 
 from tests.plugins.storage_sql.spying import spying
 from whatsnext_storage_sql.connection.bulk import ARRAYS_FROM, COPY_FROM, Rows, deleting, inserting, updating
-from whatsnext_storage_sql.connection.direct import Channel, Order
+from whatsnext_storage_sql.connection.direct import Order, channel
 from whatsnext_storage_sql.connection.errors import UniquenessError, translate
 from whatsnext_storage_sql.database import get_engine
 from whatsnext_storage_sql.tables import ATTEMPT, LEASE, LOG_CHUNK
@@ -37,7 +37,7 @@ MANY = 500
 def send(connection: Connection, order: Order | None) -> None:
     """Run what changes rows."""
     assert order is not None
-    Channel(connection).run([order])
+    channel(connection).run([order])
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:

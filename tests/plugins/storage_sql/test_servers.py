@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import psycopg
@@ -18,6 +19,7 @@ from whatsnext_core.model import Condition, JobChanges, JobSpec, JobStatus, Retr
 from whatsnext_core.storage import JobQuery, Page, Storage, Writer
 from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.config import SQLConfig
+from whatsnext_storage_sql.connection.transaction import COUNTER_LOCK
 from whatsnext_storage_sql.storage import SQLStorage, open_storage
 
 Open = Callable[[str], SQLStorage]
@@ -268,7 +270,7 @@ def cut_connections(url: str) -> None:
     """Break all connections of storages to a PostgreSQL database, as its restart does."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name = 'whatsnext'"
         )
 
@@ -319,3 +321,43 @@ def test_commit_that_breaks_is_told_to_be_uncertain(migrated_postgresql_url: str
     finally:
         event.remove(Engine, "commit", break_off)
     story.project("surely")
+
+
+def test_connection_that_broke_before_the_last_changes_were_sent_undoes_them(
+    migrated_postgresql_url: str, wary: SQLStorage
+) -> None:
+    story = Story(wary)
+    task = story.task()
+
+    def break_off(writer: Writer) -> None:
+        writer.submit(task.project_id, [JobSpec(name="j", task_id=task.id)], story.now)
+        cut_connections(migrated_postgresql_url)
+
+    with pytest.raises(TransientStorageError, match="broke before anything was written"), wary.write() as writer:
+        break_off(writer)
+    assert statuses(wary, task.project_id) == {}
+
+
+@pytest.mark.parametrize(
+    ("end", "is_uncertain"), [("terminate", True), ("cancel", False)], ids=["broken", "refused by the database"]
+)
+def test_last_changes_and_their_commit_are_uncertain_only_if_the_connection_breaks(
+    migrated_postgresql_url: str, wary: SQLStorage, end: str, is_uncertain: bool
+) -> None:
+    story = Story(wary)
+    task = story.task()
+    waiting = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+    with psycopg.connect(migrated_postgresql_url, autocommit=True) as other:
+        other.execute(f"SELECT pg_advisory_lock({COUNTER_LOCK})")
+
+        def end_it() -> None:
+            wait_until(lambda: other.execute(f"SELECT pg_{end}_backend(pid) {waiting}").fetchall())
+
+        with ThreadPoolExecutor() as pool:
+            ending = pool.submit(end_it)
+            with pytest.raises(StorageError) as failure:
+                submit(wary, task.project_id, JobSpec(name="j", task_id=task.id))
+            ending.result()
+    assert isinstance(failure.value, UncertainStorageError) is is_uncertain
+    assert not isinstance(failure.value, TransientStorageError)
+    assert statuses(wary, task.project_id) == {}

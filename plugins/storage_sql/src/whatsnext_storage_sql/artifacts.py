@@ -33,8 +33,8 @@ AT_ONCE = 2 * 2**20
 _SEEN = ARTIFACT.c.expires_at.is_(None)
 _OPEN = ARTIFACT.c.expires_at > GONE
 _OF_JOB = select(ARTIFACT).where(ARTIFACT.c.job_id == bindparam("job"), _SEEN).order_by(ARTIFACT.c.name)
-_NAMED = _OF_JOB.where(ARTIFACT.c.name == bindparam("name"))
-_SAME = (
+_NAMED = Query(_OF_JOB.where(ARTIFACT.c.name == bindparam("name")))
+_SAME = Query(
     select(ARTIFACT)
     .where(
         ARTIFACT.c.job_id == bindparam("job"),
@@ -47,12 +47,16 @@ _SAME = (
     .order_by(ARTIFACT.c.id)
     .limit(1)
 )
-_WANTED = select(ARTIFACT.c.job_id).where(
-    ARTIFACT.c.id == bindparam("id"), ARTIFACT.c.expires_at.is_distinct_from(GONE)
+_WANTED = Query(
+    select(ARTIFACT.c.job_id).where(ARTIFACT.c.id == bindparam("id"), ARTIFACT.c.expires_at.is_distinct_from(GONE))
 )
-_LOCKED = select(ARTIFACT).where(ARTIFACT.c.id == bindparam("id"), _OPEN).with_for_update()
-_HOLD_JOB = select(JOB.c.attempt).where(JOB.c.id == bindparam("job")).with_for_update(of=JOB, read=True, key_share=True)
-_ATTEMPT = select(ATTEMPT.c.status).where(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.fence == bindparam("fence"))
+_LOCKED = Query(select(ARTIFACT).where(ARTIFACT.c.id == bindparam("id"), _OPEN).with_for_update())
+_HOLD_JOB = Query(
+    select(JOB.c.attempt).where(JOB.c.id == bindparam("job")).with_for_update(of=JOB, read=True, key_share=True)
+)
+_ATTEMPT = Query(
+    select(ATTEMPT.c.status).where(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.fence == bindparam("fence"))
+)
 _RECEIVED = (
     update(ARTIFACT)
     .where(ARTIFACT.c.id == bindparam("at"))
@@ -72,10 +76,12 @@ _REPLACE = (
 )
 GIVE_UP_OF_JOBS = update(ARTIFACT).where(among(ARTIFACT.c.job_id, "ids")).values(expires_at=GONE)
 """Gives up all files of deleted jobs."""
-_FIRST = select(func.max(ARTIFACT_CHUNK.c.offset)).where(
-    ARTIFACT_CHUNK.c.artifact_id == bindparam("id"), ARTIFACT_CHUNK.c.offset <= bindparam("at")
+_FIRST = Query(
+    select(func.max(ARTIFACT_CHUNK.c.offset)).where(
+        ARTIFACT_CHUNK.c.artifact_id == bindparam("id"), ARTIFACT_CHUNK.c.offset <= bindparam("at")
+    )
 )
-_CHUNKS = (
+_CHUNKS = Query(
     select(ARTIFACT_CHUNK.c.offset, ARTIFACT_CHUNK.c.data)
     .where(
         ARTIFACT_CHUNK.c.artifact_id == bindparam("id"),
@@ -91,7 +97,7 @@ _DUE = Query(
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_OLDEST_CHUNKS = (
+_OLDEST_CHUNKS = Query(
     select(ARTIFACT_CHUNK.c.offset)
     .where(ARTIFACT_CHUNK.c.artifact_id == bindparam("id"))
     .order_by(ARTIFACT_CHUNK.c.offset)

@@ -14,7 +14,7 @@ from whatsnext_core.errors import StorageError, TransientStorageError, Uncertain
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.connection.clock import SharedClock
 from whatsnext_storage_sql.connection.engines import Engines, open_engines
-from whatsnext_storage_sql.connection.errors import Translated, translate
+from whatsnext_storage_sql.connection.errors import Translated, has_gone, translate
 from whatsnext_storage_sql.connection.reaching import may_come
 from whatsnext_storage_sql.connection.schema import prepare, upgrade
 from whatsnext_storage_sql.connection.transaction import Transaction
@@ -118,8 +118,8 @@ class SQLStorage:
             try:
                 with self._begin_writing() as transaction:
                     yield SQLWriter(transaction)
-                    transaction.flush()
                     is_committing = transaction.is_postgresql
+                    transaction.flush(commit=True)
             except BaseException as error:
                 if self._recall is not None:
                     self._recall.forget()
@@ -180,7 +180,7 @@ class SQLStorage:
 
     def _doubt(self, error: BaseException) -> None:
         """Raise UncertainStorageError for an error of a commit that PostgreSQL may have made before it went away."""
-        if isinstance(error, StorageError) and not isinstance(error, TransientStorageError):
+        if isinstance(error, StorageError) and not isinstance(error, TransientStorageError) and has_gone(error):
             raise UncertainStorageError(
                 f"The connection to {self._engines.place} broke during a commit, and it is unknown whether that was "
                 f"kept. Look before you do it again."

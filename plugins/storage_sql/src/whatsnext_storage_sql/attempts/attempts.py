@@ -52,8 +52,10 @@ _HELD = select(*(ATTEMPT.c[name] for name in Held._fields if name != "expires_at
     LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence)
 )
 _HELD_OF = Query(_HELD.where(among(LEASE.c.job_id, "ids")))
-_FORMER = select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.session_id, ATTEMPT.c.status).where(
-    among(ATTEMPT.c.job_id, "ids")
+_FORMER = Query(
+    select(ATTEMPT.c.job_id, ATTEMPT.c.fence, ATTEMPT.c.session_id, ATTEMPT.c.status).where(
+        among(ATTEMPT.c.job_id, "ids")
+    )
 )
 _HALT = text("INSERT INTO halt (job_id) VALUES (:job) ON CONFLICT (job_id) DO UPDATE SET child_id = 0, parent_id = 0")
 _KEYS = ("job_id", "fence")

@@ -13,6 +13,7 @@ from whatsnext_core.states import GIVEN_BACK_BY_CLIENT
 from whatsnext_core.storage import Renewal
 from whatsnext_storage_sql.attempts.attempts import Holds, former_attempts
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.ledger import Ledger
@@ -20,7 +21,7 @@ from whatsnext_storage_sql.jobs.siblings import AT_ONCE, stop_siblings
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LEASE, TASK
 
-_LEASES = (
+_LEASES = Query(
     select(LEASE, JOB.c.cancel_requested)
     .join(JOB, JOB.c.id == LEASE.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)
@@ -28,7 +29,7 @@ _LEASES = (
     .order_by(LEASE.c.job_id)
     .with_for_update(of=LEASE)
 )
-_NOTED = (
+_NOTED = Query(
     select(LEASE.c.job_id, LEASE.c.fence, LEASE.c.session_id, ATTEMPT.c.message)
     .join(ATTEMPT, (ATTEMPT.c.job_id == LEASE.c.job_id) & (ATTEMPT.c.fence == LEASE.c.fence))
     .join(JOB, JOB.c.id == LEASE.c.job_id)

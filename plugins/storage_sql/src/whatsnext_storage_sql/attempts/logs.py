@@ -11,16 +11,19 @@ from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.model import AttemptRef, LogPiece
 from whatsnext_core.storage import LogPart, resumption, unseen
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobs import VISIBLE, check_exists
 from whatsnext_storage_sql.tables import ATTEMPT, JOB, LOG_CHUNK, LOG_STREAM, TASK
 
 _ATTEMPT = select(ATTEMPT.c.job_id).where(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.fence == bindparam("fence"))
 _LOCKED = _ATTEMPT.with_for_update()
-_SIZE = select(LOG_STREAM.c.size).where(
-    LOG_STREAM.c.job_id == bindparam("job"),
-    LOG_STREAM.c.fence == bindparam("fence"),
-    LOG_STREAM.c.stream == bindparam("stream"),
+_SIZE = Query(
+    select(LOG_STREAM.c.size).where(
+        LOG_STREAM.c.job_id == bindparam("job"),
+        LOG_STREAM.c.fence == bindparam("fence"),
+        LOG_STREAM.c.stream == bindparam("stream"),
+    )
 )
 _SET_SIZE = text(
     "INSERT INTO log_stream (job_id, fence, stream, size) VALUES (:job, :fence, :stream, :size) "
@@ -37,7 +40,7 @@ _DROP = delete(LOG_CHUNK).where(
     LOG_CHUNK.c.offset < bindparam("tail"),
     LOG_CHUNK.c.offset + LOG_CHUNK.c.size <= bindparam("tail"),
 )
-_ATTEMPTS = (
+_ATTEMPTS = Query(
     select(ATTEMPT.c.job_id, ATTEMPT.c.fence)
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)
@@ -45,11 +48,11 @@ _ATTEMPTS = (
     .order_by(ATTEMPT.c.job_id, ATTEMPT.c.fence)
     .with_for_update(of=ATTEMPT)
 )
-_SIZES = select(LOG_STREAM).where(among(LOG_STREAM.c.job_id, "ids"))
+_SIZES = Query(select(LOG_STREAM).where(among(LOG_STREAM.c.job_id, "ids")))
 _STREAM_KEYS = ("job_id", "fence", "stream")
-_FIRST = select(func.max(LOG_CHUNK.c.offset)).where(*_OF_STREAM, LOG_CHUNK.c.offset <= bindparam("at"))
-_NEXT = select(func.min(LOG_CHUNK.c.offset)).where(*_OF_STREAM, LOG_CHUNK.c.offset > bindparam("at"))
-_CHUNKS = (
+_FIRST = Query(select(func.max(LOG_CHUNK.c.offset)).where(*_OF_STREAM, LOG_CHUNK.c.offset <= bindparam("at")))
+_NEXT = Query(select(func.min(LOG_CHUNK.c.offset)).where(*_OF_STREAM, LOG_CHUNK.c.offset > bindparam("at")))
+_CHUNKS = Query(
     select(LOG_CHUNK.c.offset, LOG_CHUNK.c.data)
     .where(*_OF_STREAM, LOG_CHUNK.c.offset >= bindparam("first"), LOG_CHUNK.c.offset < bindparam("until"))
     .order_by(LOG_CHUNK.c.offset)

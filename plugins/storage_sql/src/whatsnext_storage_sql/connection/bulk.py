@@ -133,7 +133,7 @@ def _types(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
 def _arrays(
     types: Sequence[str], columns: Iterable[Sequence[Any]], left_out: Iterable[bool] = repeat(False)
 ) -> tuple[str, ...]:
-    """Return columns of rows, each as PostgreSQL writes an array: psycopg takes longer for a list."""
+    """Return columns of rows, each as PostgreSQL writes an array."""
     if BYTES in types:
         raise TypeError("Bytes are inserted, and never found or changed in bulk.")
     return tuple(
@@ -147,7 +147,8 @@ def _value(value: float | None) -> str:
     return "NULL" if value is None else str(value)
 
 
-def _text(value: str | None) -> str:
+def text_in_array(value: str | None) -> str:
+    """Return a text as it stands in an array of PostgreSQL."""
     if value is None:
         return "NULL"
     if "\\" in value or '"' in value:
@@ -155,7 +156,7 @@ def _text(value: str | None) -> str:
     return f'"{value}"'
 
 
-_WRITERS: Mapping[str, Callable[[Any], str]] = {"TEXT": _text}
+_WRITERS: Mapping[str, Callable[[Any], str]] = {"TEXT": text_in_array}
 """How a value of a type stands in an array; ``_value`` writes numbers and booleans."""
 
 

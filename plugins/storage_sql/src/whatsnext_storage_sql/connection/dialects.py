@@ -12,14 +12,16 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from whatsnext_storage_sql.connection.bulk import text_in_array
+
 
 def _as_array(ids: Sequence[int] | None) -> str:
-    """Return numbers as PostgreSQL writes an array: psycopg takes longer for a list."""
+    """Return numbers as PostgreSQL writes an array."""
     return f"{{{','.join(map(str, ids or ()))}}}"
 
 
-def _as_texts(texts: Sequence[str] | None) -> list[str]:
-    return list(texts or ())
+def _as_texts(texts: Sequence[str] | None) -> str:
+    return f"{{{','.join(map(text_in_array, texts or ()))}}}"
 
 
 class _Ids(TypeDecorator[Sequence[int]]):
@@ -44,7 +46,7 @@ class _Texts(TypeDecorator[Sequence[str]]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[str] | None], Any]:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[str] | None], str]:
         return _as_texts if dialect.name == "postgresql" else json.dumps
 
 

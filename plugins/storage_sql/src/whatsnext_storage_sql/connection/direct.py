@@ -9,14 +9,21 @@ On PostgreSQL statements of which none needs the answer of another travel togeth
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 from sqlalchemy import Connection, Dialect, SelectBase, TextClause, exc
 
+if TYPE_CHECKING:
+    from whatsnext_storage_sql.connection.wire import Wire
+
+WIRE: Final = "wire"
+"""Under which name what SQLAlchemy knows of a connection to PostgreSQL holds its ``Wire``."""
+
+Step: TypeAlias = tuple[str, Sequence[Any]]
+"""A statement, and tuples or mappings of its parameters: it runs for each."""
 _Process: TypeAlias = Callable[[Any], Any]
 
 
@@ -123,53 +130,15 @@ class Channel:
         self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
         self._execute = _execute_heard if _is_heard(connection) else _execute
 
-    def run(self, orders: Sequence[Order], asked: Sequence[Question] = ()) -> list[list[Any]]:
-        """Run statements in this order and return the rows of each query."""
-        start = 0
-        for place, order in enumerate(orders):
-            if order.types:
-                self._run(orders[start:place], ())
-                self._copy(order)
-                start = place + 1
-        return self._run(orders[start:] if start else orders, asked)
-
     def begin(self) -> None:
-        """Begin to write to SQLite; PostgreSQL begins a transaction with its first statement."""
+        """Begin to write."""
         self.run((_BEGIN,))
 
-    def commit(self) -> None:
-        """Commit what was begun here, and what of it went through SQLAlchemy."""
-        if self._connection.in_transaction():
-            self._connection.commit()
-            return
-        for hear in self._connection.dispatch.commit:
-            hear(self._connection)
-        try:
-            self._driver.commit()
-        except self._error as error:
-            raise _wrapped(self._connection, "COMMIT", error) from error
+    def run(self, orders: Sequence[Order], asked: Sequence[Question] = (), *, commit: bool = False) -> list[list[Any]]:  # noqa: ARG002  # nobody is waited for
+        """Run statements in this order and return the rows of each query.
 
-    def _run(self, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
-        """Run statements of which none needs the answer of another."""
-        pipeline = self._pipeline() if len(orders) + len(asked) > 1 else None
-        if pipeline is None:
-            return self._run_each(orders, asked)
-        statement: str | None = None
-        plans, cursors = [query.plan(self._dialect) for query, _ in asked], []
-        try:
-            with pipeline:
-                for statement, rows, _ in orders:
-                    self._execute(self._connection, self._driver.cursor(), statement, rows)
-                for plan, (_, given) in zip(plans, asked, strict=True):
-                    statement = plan.text
-                    cursors.append(self._driver.cursor())
-                    self._execute(self._connection, cursors[-1], statement, (plan.parameters(given),))
-            return [plan.rows(cursor) for plan, cursor in zip(plans, cursors, strict=True)]
-        except self._error as error:
-            raise _wrapped(self._connection, statement, error) from error
-
-    def _run_each(self, orders: Sequence[Order], asked: Sequence[Question]) -> list[list[Any]]:
-        """Run statements one after the other."""
+        ``commit`` says that nothing comes after them but ``commit``, which may go with them.
+        """
         execute, connection, found = self._execute, self._connection, []
         statement: str | None = None
         try:
@@ -185,15 +154,71 @@ class Channel:
             raise _wrapped(connection, statement, error) from error
         return found
 
-    def _pipeline(self) -> AbstractContextManager[Any] | None:
-        """Return a block in which PostgreSQL is not waited for before its end; SQLite is never waited for."""
-        if self._dialect.name == "sqlite":
-            return None
-        pipelines: Any = getattr(self._dialect.loaded_dbapi, "Pipeline", None)
-        if pipelines is None or not pipelines.is_supported():
-            return None
-        begun: AbstractContextManager[Any] = self._driver.pipeline()
-        return begun
+    def check(self) -> None:
+        """Raise what SQLAlchemy would raise for a connection that is broken, as far as that is known."""
+
+    def commit(self) -> None:
+        """Commit what was begun here, and what of it went through SQLAlchemy."""
+        if self._connection.in_transaction():
+            self._connection.commit()
+            return
+        for hear in self._connection.dispatch.commit:
+            hear(self._connection)
+        try:
+            self._driver.commit()
+        except self._error as error:
+            raise _wrapped(self._connection, "COMMIT", error) from error
+
+
+class _Far(Channel):
+    """The way to PostgreSQL: what need not be waited for travels together."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._wire: Wire = connection.info[WIRE]
+
+    def begin(self) -> None:
+        """A transaction begins with its first statement."""
+
+    def run(self, orders: Sequence[Order], asked: Sequence[Question] = (), *, commit: bool = False) -> list[list[Any]]:
+        """Run statements in this order and return the rows of each query; the commit goes with the last, if it may."""
+        start = 0
+        for place, order in enumerate(orders):
+            if order.types:
+                self._run(orders[start:place], (), commit=False)
+                self._copy(order)
+                start = place + 1
+        return self._run(orders[start:], asked, commit=commit)
+
+    def check(self) -> None:
+        """Raise what SQLAlchemy would raise for a connection that is broken, as far as that is known."""
+        try:
+            self._wire.check()
+        except self._error as error:
+            raise _wrapped(self._connection, None, error) from error
+
+    def _run(self, orders: Sequence[Order], asked: Sequence[Question], *, commit: bool) -> list[list[Any]]:
+        plans = [query.plan(self._dialect) for query, _ in asked]
+        steps = [(statement, rows) for statement, rows, _ in orders]
+        steps += [(plan.text, (plan.parameters(given),)) for plan, (_, given) in zip(plans, asked, strict=True)]
+        if not steps:
+            return []
+        hearing = self._connection.dispatch
+        self._hear(hearing.before_cursor_execute, steps)
+        try:
+            answers = self._wire.run(steps, commit=commit)
+            asked_for = answers[len(answers) - len(plans) :]
+            found = [plan.rows(answer) for plan, answer in zip(plans, asked_for, strict=True)]
+        except self._error as error:
+            raise _wrapped(self._connection, None, error) from error
+        self._hear(hearing.after_cursor_execute, steps)
+        return found
+
+    def _hear(self, listeners: Iterable[Callable[..., object]], steps: Sequence[Step]) -> None:
+        for hear in listeners:
+            for statement, rows in steps:
+                many = len(rows) > 1
+                hear(self._connection, self._driver.cursor(), statement, rows if many else rows[0], None, many)
 
     def _copy(self, order: Order) -> None:
         cursor: Any = self._driver.cursor()
@@ -204,6 +229,11 @@ class Channel:
                     copy.write_row(row)
         except self._error as error:
             raise _wrapped(self._connection, order.text, error) from error
+
+
+def channel(connection: Connection) -> Channel:
+    """Return the way from a transaction on a connection to the driver."""
+    return Channel(connection) if connection.dialect.name == "sqlite" else _Far(connection)
 
 
 def _is_heard(connection: Connection) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from whatsnext_core.errors import StorageError
 from whatsnext_storage_sql.config import SQLConfig
-from whatsnext_storage_sql.connection.direct import Channel, Order
+from whatsnext_storage_sql.connection.direct import WIRE, Channel, Order
 
 
 @frozen(kw_only=True)
@@ -117,9 +117,16 @@ def _open_postgresql(url: URL, config: SQLConfig) -> Engines:
     )
     event.listen(write, "connect", _set_up_postgresql)
     for engine in (write, read):
+        event.listen(engine, "connect", _wire_up)
         event.listen(engine, "checkin", _note_rest)
         event.listen(engine, "checkout", partial(_check_after_rest, config.check_after))
     return Engines(write=write, read=read, place=place)
+
+
+def _wire_up(connection: Any, record: ConnectionPoolEntry) -> None:
+    from whatsnext_storage_sql.connection.wire import Wire
+
+    record.info[WIRE] = Wire(connection)
 
 
 def _set_up_postgresql(connection: Any, _: Any) -> None:
@@ -133,6 +140,7 @@ def _set_up_postgresql(connection: Any, _: Any) -> None:
         # Nor is a table gone through that was empty when the database last looked, and no time is spent on compiling.
         cursor.execute("SET enable_seqscan = off")
         cursor.execute("SET jit = off")
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
         cursor.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )

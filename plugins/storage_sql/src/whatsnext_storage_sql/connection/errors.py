@@ -17,6 +17,9 @@ class UniquenessError(StorageError):
 TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 """PostgreSQL's codes for a serialization failure, a deadlock, and a lock that was not to be had."""
 
+GONE = ("08", "57P")
+"""How PostgreSQL's codes begin for a connection that breaks, and a server that ends."""
+
 UNIQUE_VIOLATION = "23505"
 
 
@@ -60,6 +63,13 @@ def translate(error: exc.DBAPIError, place: str) -> Exception:
         if sign in words:
             return StorageError(f"The database {place} failed: {words}. {remedy}")
     return StorageError(f"The database {place} failed: {words}.")
+
+
+def has_gone(error: Exception) -> bool:
+    """Return whether PostgreSQL went away, rather than said what was wrong with a change."""
+    cause = error.__cause__
+    sqlstate = getattr(cause.orig, "sqlstate", None) if isinstance(cause, exc.DBAPIError) else None
+    return sqlstate is None or sqlstate.startswith(GONE)
 
 
 _REMEDIES = (

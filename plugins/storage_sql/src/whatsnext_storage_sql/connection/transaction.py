@@ -16,7 +16,7 @@ from whatsnext_core.errors import InvalidError, StorageError, TransientStorageEr
 from whatsnext_core.model import EventKind
 from whatsnext_storage_sql.connection.bulk import Rows, deleting, inserting, updating
 from whatsnext_storage_sql.connection.dialects import among
-from whatsnext_storage_sql.connection.direct import Channel, Order, Query, Question
+from whatsnext_storage_sql.connection.direct import Channel, Order, Query, Question, channel
 from whatsnext_storage_sql.connection.errors import UniquenessError, translate
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.queue.recall import Recall
@@ -86,14 +86,14 @@ class Transaction:
 
     def __attrs_post_init__(self) -> None:
         self.is_postgresql = self.connection.dialect.name == "postgresql"
-        self._channel = Channel(self.connection)
+        self._channel = channel(self.connection)
 
     def begin(self) -> None:
         """Begin it, if its connection has not."""
         self._channel.begin()
 
     def commit(self) -> None:
-        """Commit it; what was held back must have been flushed."""
+        """Commit it, after ``flush``."""
         self._channel.commit()
 
     # -- statements ----------------------------------------------------------------------------------------------------
@@ -106,14 +106,17 @@ class Transaction:
         with self._translated():
             return self.connection.execute(statement, parameters)
 
-    def ask(self, *asked: Question) -> list[list[Any]]:
-        """Return the rows of several queries, of which none needs the answer of another."""
+    def ask(self, *asked: Question, commit: bool = False) -> list[list[Any]]:
+        """Return the rows of several queries, of which none needs the answer of another.
+
+        ``commit`` says that nothing comes after them but ``commit``, which may go with them.
+        """
         self._check()
         orders, self._orders = self._orders, []
         try:
-            return self._channel.run(orders, asked)
+            return self._channel.run(orders, asked, commit=commit)
         except _FAILURES as error:
-            raise self._translate(error) from error
+            raise self._translate(error, commit=commit) from error
 
     def all(self, statement: Executable | Query, **parameters: Any) -> Sequence[Any]:
         """Return all rows of a statement."""
@@ -179,12 +182,12 @@ class Transaction:
         except _FAILURES as error:
             raise self._translate(error) from error
 
-    def _translate(self, error: Exception) -> Exception:
-        """Return the error that a user of the storage gets for that of a statement."""
+    def _translate(self, error: Exception, *, commit: bool = False) -> Exception:
+        """Return the error that a user of the storage gets for that of a statement, with which the commit may go."""
         if not isinstance(error, exc.DBAPIError):
             return InvalidError(f"A value cannot be stored in {self.place}: {error}.")
         found = translate(error, self.place)
-        if error.connection_invalidated:
+        if error.connection_invalidated and not commit:
             found = TransientStorageError(
                 f"The connection to {self.place} broke before anything was written; run the transaction again."
             )
@@ -277,8 +280,8 @@ class Transaction:
         if self._tellers:
             self.flush()
 
-    def flush(self) -> None:
-        """Write all that was held back, the counters and events last."""
+    def flush(self, *, commit: bool = False) -> None:
+        """Write all that was held back, the counters and events last; the commit may go with it."""
         self._check()
         if self.holds_back:
             if self.is_postgresql:
@@ -290,7 +293,11 @@ class Transaction:
             self.insert(COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT)
             self._orders += self._tellers
             self.insert(EVENT, _EVENT_COLUMNS, self._events)
-        self.send()
+        if commit:
+            with self._translated():
+                self._channel.check()
+        if self._orders:
+            self.ask(commit=commit)
         self._counts.clear()
         self._events.clear()
         self._tellers.clear()

@@ -12,13 +12,14 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from whatsnext_core.errors import ConflictError, NotFoundError
 from whatsnext_core.model import Cursor
 from whatsnext_core.model.limits import shorten
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.errors import UniquenessError
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.events.events import last_event
 from whatsnext_storage_sql.tables import EVENT_CURSOR
 
-_ALL = select(EVENT_CURSOR)
-_LOCKED = select(EVENT_CURSOR).where(EVENT_CURSOR.c.name == bindparam("name")).with_for_update()
+_ALL = Query(select(EVENT_CURSOR))
+_LOCKED = Query(select(EVENT_CURSOR).where(EVENT_CURSOR.c.name == bindparam("name")).with_for_update())
 
 
 def cursors(tx: Transaction) -> Sequence[Cursor]:
@@ -71,4 +72,4 @@ def _write(tx: Transaction, new: Cursor) -> None:
 
 
 def _cursor_of(row: Row[Any]) -> Cursor:
-    return Cursor(**row._mapping)  # noqa: SLF001  # the documented way to a row's columns
+    return Cursor(**row._asdict())

@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, func, select
 from whatsnext_core.model import Event
 from whatsnext_core.storage import EventFilter
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.rows import event_of
 from whatsnext_storage_sql.tables import EVENT, PROJECT
@@ -19,8 +20,8 @@ _SEEN = select(EVENT).where(
     EVENT.c.id > bindparam("after"),
     EVENT.c.project_id.not_in(select(PROJECT.c.id).where(PROJECT.c.deleted).scalar_subquery()),
 )
-_LAST = select(func.max(EVENT.c.id))
-_NEXT = select(EVENT.c.id, EVENT.c.at).where(EVENT.c.id > bindparam("after")).order_by(EVENT.c.id).limit(1)
+_LAST = Query(select(func.max(EVENT.c.id)))
+_NEXT = Query(select(EVENT.c.id, EVENT.c.at).where(EVENT.c.id > bindparam("after")).order_by(EVENT.c.id).limit(1))
 
 
 def events(tx: Transaction, after: int, limit: int, only: EventFilter, until: int | None) -> Sequence[Event]:

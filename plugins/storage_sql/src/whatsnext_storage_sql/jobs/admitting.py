@@ -46,7 +46,7 @@ def _slice(columns: Select[Any]) -> Select[Any]:
     )
 
 
-_STATES = _slice(STATE)
+_STATES = Query(_slice(STATE))
 _WAITING = _slice(
     select(JOB.c.id, JOB.c.task_id, JOB.c.class_id, JOB.c.priority, JOB.c.unmet, JOB.c.impossible)
 ).subquery("waiting")

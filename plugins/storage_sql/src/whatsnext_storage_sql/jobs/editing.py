@@ -29,6 +29,7 @@ from whatsnext_core.references import check_references, refers
 from whatsnext_core.states import GIVEN_BACK, check_request, needed
 from whatsnext_storage_sql.attempts.attempts import Holds
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.controlling import cancel_one, retry_one, touch
 from whatsnext_storage_sql.jobs.graph import FATES, lock_whole_graph, recount, spread
@@ -43,9 +44,9 @@ from whatsnext_storage_sql.tables import EDGE
 
 _NEEDS_WAITING = frozenset({"project_id", "task_id", "parameters", "depends"})
 _IN_STATE = frozenset({"project_id", "task_id", "priority"})
-_PARENTS = select(EDGE.c.child_id, EDGE.c.parent_id).where(among(EDGE.c.child_id, "ids"))
-_FATES = select(EDGE.c.parent_id, EDGE.c.fate).where(EDGE.c.child_id == bindparam("id"))
-_ANY_CHILD = select(EDGE.c.child_id).where(EDGE.c.parent_id == bindparam("id")).limit(1)
+_PARENTS = Query(select(EDGE.c.child_id, EDGE.c.parent_id).where(among(EDGE.c.child_id, "ids")))
+_FATES = Query(select(EDGE.c.parent_id, EDGE.c.fate).where(EDGE.c.child_id == bindparam("id")))
+_ANY_CHILD = Query(select(EDGE.c.child_id).where(EDGE.c.parent_id == bindparam("id")).limit(1))
 
 
 def update_job(tx: Transaction, job_id: int, changes: JobChanges, now: datetime) -> Job:

@@ -31,7 +31,7 @@ _MANY = Query(_JOB.where(among(JOB.c.id, "ids")))
 _EXISTS = Query(select(JOB.c.id).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE, JOB.c.id == bindparam("id")))
 EDGES = Query(select(EDGE).where(among(EDGE.c.child_id, "ids")).order_by(EDGE.c.child_id, EDGE.c.parent_id))
 """Selects the edges of children."""
-_STATUSES = (
+_STATUSES = Query(
     select(JOB.c.id, JOB.c.status).join(TASK, TASK.c.id == JOB.c.task_id).where(~TASK.c.deleted, among(JOB.c.id, "ids"))
 )
 _CHILDREN = (
@@ -44,8 +44,8 @@ _CHILDREN = (
 _ATTEMPT = select(*ATTEMPT_COLUMNS).outerjoin(
     LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence)
 )
-_ATTEMPTS = _ATTEMPT.where(ATTEMPT.c.job_id == bindparam("id")).order_by(ATTEMPT.c.fence)
-_LIVE = (
+_ATTEMPTS = Query(_ATTEMPT.where(ATTEMPT.c.job_id == bindparam("id")).order_by(ATTEMPT.c.fence))
+_LIVE = Query(
     select(*ATTEMPT_COLUMNS)
     .join(LEASE, and_(LEASE.c.job_id == ATTEMPT.c.job_id, LEASE.c.fence == ATTEMPT.c.fence))
     .join(JOB, JOB.c.id == LEASE.c.job_id)
@@ -53,8 +53,8 @@ _LIVE = (
     .where(LEASE.c.client_id == bindparam("client_id"), ~TASK.c.deleted)
     .order_by(LEASE.c.job_id)
 )
-_ANY_HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").limit(1)
-_ANY_GOING = select(TASK.c.id).where(TASK.c.deleted).limit(1)
+_ANY_HIDDEN = Query(select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").limit(1))
+_ANY_GOING = Query(select(TASK.c.id).where(TASK.c.deleted).limit(1))
 _WITH_STATUS = select(COUNTER.c.project_id, COUNTER.c.status).where(COUNTER.c.number > 0).distinct()
 
 

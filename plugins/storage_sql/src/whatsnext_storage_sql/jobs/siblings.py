@@ -22,7 +22,7 @@ AT_ONCE = 500
 
 _MINE, _OTHER, _BACK = EDGE.alias("mine"), EDGE.alias("other"), EDGE.alias("back")
 _DUE = Query(select(HALT).order_by(HALT.c.job_id).limit(1).with_for_update(skip_locked=True))
-_EDGES = (
+_EDGES = Query(
     select(
         _OTHER.c.child_id,
         _OTHER.c.parent_id,

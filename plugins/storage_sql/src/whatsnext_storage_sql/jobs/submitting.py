@@ -34,8 +34,8 @@ _NEXT_IDS = Query(
     )
 )
 _NEXT_IDS_POSTGRESQL = Query(text("SELECT nextval('job_id') FROM generate_series(1, :count)"))
-_TAKEN = select(JOB.c.id).where(among(JOB.c.id, "ids")).order_by(JOB.c.id).limit(1)
-_PARENTS = (
+_TAKEN = Query(select(JOB.c.id).where(among(JOB.c.id, "ids")).order_by(JOB.c.id).limit(1))
+_PARENTS = Query(
     select(JOB.c.id, JOB.c.project_id, JOB.c.submission_id, JOB.c.status, JOB.c.name)
     .join(TASK, TASK.c.id == JOB.c.task_id)
     .where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
@@ -43,14 +43,14 @@ _PARENTS = (
     .with_for_update(of=JOB, read=True)
 )
 _PARENT = JOB.alias("parent")
-_OPEN = (
+_OPEN = Query(
     select(SUBMISSION)
     .join(PROJECT, PROJECT.c.id == SUBMISSION.c.project_id)
     .where(SUBMISSION.c.id == bindparam("id"), SUBMISSION.c.state == "open", ~PROJECT.c.deleted)
     .with_for_update(of=SUBMISSION)
 )
 _SET_STATE = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(state=bindparam("new_state"))
-_ORPHAN = (
+_ORPHAN = Query(
     select(JOB.c.name, EDGE.c.parent_id, EDGE.c.parent_name)
     .join(EDGE, EDGE.c.child_id == JOB.c.id)
     .outerjoin(_PARENT, _PARENT.c.id == EDGE.c.parent_id)
@@ -60,7 +60,7 @@ _ORPHAN = (
     .order_by(JOB.c.id, EDGE.c.parent_id)
     .limit(1)
 )
-_TASK_IS_GOING = select(TASK.c.id).where(TASK.c.project_id == bindparam("project_id"), TASK.c.deleted).limit(1)
+_TASK_IS_GOING = Query(select(TASK.c.id).where(TASK.c.project_id == bindparam("project_id"), TASK.c.deleted).limit(1))
 
 _JOB_COLUMNS = (
     "id",

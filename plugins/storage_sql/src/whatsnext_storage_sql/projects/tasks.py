@@ -31,7 +31,7 @@ _MANY = Query(_SOME)
 KEPT = Query(_SOME.with_for_update(read=True, key_share=True))
 """Selects tasks, none of which is deleted before this transaction ends."""
 _NAMED = Query(_ALL.where(TASK.c.project_id == bindparam("project_id"), TASK.c.name == bindparam("name")))
-_CLASS = select(REQUIREMENT_CLASS.c.id).where(REQUIREMENT_CLASS.c.key == bindparam("key"))
+_CLASS = Query(select(REQUIREMENT_CLASS.c.id).where(REQUIREMENT_CLASS.c.key == bindparam("key")))
 _RECLASS = text(
     "INSERT INTO reclassing (task_id, cursor) VALUES (:task, 0) ON CONFLICT (task_id) DO UPDATE SET cursor = 0"
 )

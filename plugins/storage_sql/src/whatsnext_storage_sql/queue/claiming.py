@@ -43,7 +43,7 @@ _CLAIMED = Query(
     .where(ATTEMPT.c.session_id == bindparam("session"), ATTEMPT.c.request == bindparam("number"))
     .where(ATTEMPT.c.request.is_not(None))
 )
-_RESULTS = (
+_RESULTS = Query(
     select(JOB.c.id, JOB.c.result).join(TASK, TASK.c.id == JOB.c.task_id).where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
 )
 _BESIDE = [place for place, name in enumerate(JOB_FIELDS) if name not in COLUMNS]

@@ -14,6 +14,7 @@ from whatsnext_core.model import Requirement
 from whatsnext_core.resources import Room
 from whatsnext_core.scheduling import AHEAD, Line, Offer, ReadyJob
 from whatsnext_core.storage import Demand
+from whatsnext_storage_sql.connection.dialects import numbers
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.rows import requirement_of
@@ -84,8 +85,9 @@ _HEAD = Query(
     )
 )
 _LONGEST = "coalesce(job.timeout, task.timeout) + task.grace"
-_HEAD_IN_TIME = text(
-    f"""
+_HEAD_IN_TIME = Query(
+    text(
+        f"""
     SELECT ahead.* FROM (
         SELECT project_id, class_id, neg_priority, job_id, since FROM ready
         WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :ahead
@@ -94,9 +96,11 @@ _HEAD_IN_TIME = text(
     WHERE {_LONGEST} IS NULL OR {_LONGEST} <= :time_left
     ORDER BY ahead.neg_priority, ahead.job_id LIMIT :number
     """  # noqa: S608 - of constants
+    )
 )
-_DEMAND = text(
-    f"""
+_DEMAND = Query(
+    text(
+        f"""
     SELECT {_LONGEST} AS longest, count(*) AS jobs FROM (
         SELECT job_id FROM ready
         WHERE project_id = :project AND class_id = :class ORDER BY neg_priority, job_id LIMIT :depth
@@ -104,6 +108,7 @@ _DEMAND = text(
     JOIN job ON job.id = ahead.job_id JOIN task ON task.id = job.task_id
     GROUP BY {_LONGEST}
     """  # noqa: S608 - of constants
+    )
 )
 # The rows are locked inside of a materialized expression, so that no plan locks more than it returns.
 _HEADS_POSTGRESQL = Query(
@@ -124,7 +129,7 @@ _HEADS_POSTGRESQL = Query(
     )
     SELECT * FROM head ORDER BY project_id, class_id, neg_priority, job_id
     """
-    )
+    ).bindparams(*map(numbers, ("projects", "classes", "numbers", "priorities", "jobs")))
 )
 
 

@@ -11,13 +11,14 @@ from sqlalchemy import Row, and_, bindparam, case, select, text
 from whatsnext_core.dependencies import Fate
 from whatsnext_core.storage import Holding, Parent, PastRun
 from whatsnext_storage_sql.connection.dialects import among_texts
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobs import check_exists
 from whatsnext_storage_sql.jobs.rows import ATTEMPT_STATUSES, CAUSES, CONDITIONS, STATUSES, allocation_of
 from whatsnext_storage_sql.models.types import MICROSECOND
 from whatsnext_storage_sql.tables import ATTEMPT, EDGE, JOB, LEASE, RESERVATION, TASK
 
-_UNMET = (
+_UNMET = Query(
     select(
         EDGE.c.parent_id,
         EDGE.c.parent_name,
@@ -44,7 +45,7 @@ _HELD = (
     .limit(bindparam("limit"))
     .subquery("held")
 )
-_HOLDINGS = (
+_HOLDINGS = Query(
     select(
         ATTEMPT.c.client_id,
         ATTEMPT.c.job_id,
@@ -61,7 +62,7 @@ _HOLDINGS = (
     .join(TASK, and_(TASK.c.id == JOB.c.task_id, ~TASK.c.deleted))
     .order_by(ATTEMPT.c.job_id)
 )
-_RESERVATIONS = select(RESERVATION.c.client_id, RESERVATION.c.job_id, RESERVATION.c.made_at)
+_RESERVATIONS = Query(select(RESERVATION.c.client_id, RESERVATION.c.job_id, RESERVATION.c.made_at))
 
 # The newest ones are found by the index of jobs by status; only then is each looked up, so that no plan reads all jobs.
 _DONE = """

@@ -23,7 +23,7 @@ _DUE = Query(
     .limit(1)
     .with_for_update(of=RECLASSING, skip_locked=True)
 )
-_SLICE = (
+_SLICE = Query(
     select(LISTING.c.job_id, JOB.c.task_id)
     .join(JOB, JOB.c.id == LISTING.c.job_id)
     .where(

@@ -10,13 +10,15 @@ from sqlalchemy import and_, bindparam, select, text
 
 from whatsnext_core.model import ProjectStatus
 from whatsnext_core.storage import Ahead, Place
+from whatsnext_storage_sql.connection.dialects import numbers
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobs import check_exists
 from whatsnext_storage_sql.jobs.rows import requirement_of
 from whatsnext_storage_sql.queue.lines import all_lines
 from whatsnext_storage_sql.tables import JOB, PROJECT, READY
 
-_OWN = (
+_OWN = Query(
     select(READY.c.since, READY.c.neg_priority, READY.c.job_id)
     .join(
         JOB,
@@ -38,20 +40,23 @@ _AHEAD = """
         FROM ({found}) AS found
     ) AS counted GROUP BY project_id, class_id, task_id
 """
-_AHEAD_SQLITE = text(
-    _AHEAD.format(
-        found="""
+_AHEAD_SQLITE = Query(
+    text(
+        _AHEAD.format(
+            found="""
         SELECT r.project_id, r.class_id, r.job_id FROM json_each(:lines) AS line
         CROSS JOIN ready AS r ON r.project_id = json_extract(line.value, '$[0]')
         AND r.class_id = json_extract(line.value, '$[1]')
         AND (r.neg_priority, r.job_id) < (:priority, :job)
         LIMIT :limit
         """
+        )
     )
 )
-_AHEAD_POSTGRESQL = text(
-    _AHEAD.format(
-        found="""
+_AHEAD_POSTGRESQL = Query(
+    text(
+        _AHEAD.format(
+            found="""
         SELECT part.* FROM unnest(
             CAST(:projects AS bigint[]), CAST(:classes AS bigint[])
         ) AS line (project_id, class_id)
@@ -63,7 +68,8 @@ _AHEAD_POSTGRESQL = text(
         ) AS part
         LIMIT :limit
         """
-    )
+        )
+    ).bindparams(numbers("projects"), numbers("classes"))
 )
 
 

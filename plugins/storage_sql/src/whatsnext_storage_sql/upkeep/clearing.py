@@ -32,7 +32,7 @@ _PROJECT = Query(
     .limit(1)
     .with_for_update(of=PROJECT, skip_locked=True)
 )
-_SLICE = (
+_SLICE = Query(
     STATE.where(JOB.c.task_id == bindparam("id")).order_by(JOB.c.id).limit(bindparam("limit")).with_for_update(of=JOB)
 )
 _END_TASK = (
@@ -40,7 +40,7 @@ _END_TASK = (
     delete(RECLASSING).where(RECLASSING.c.task_id == bindparam("id")),
     delete(TASK).where(TASK.c.id == bindparam("id")),
 )
-_LAST_EVENT = select(func.max(EVENT.c.id))
+_LAST_EVENT = Query(select(func.max(EVENT.c.id)))
 _EVENTS = delete(EVENT).where(
     EVENT.c.project_id == bindparam("id"), EVENT.c.id > bindparam("after"), EVENT.c.id <= bindparam("until")
 )

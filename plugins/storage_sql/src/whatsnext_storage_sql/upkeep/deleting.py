@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, select
 from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_core.states import CLIENT_DELETED
 from whatsnext_storage_sql.attempts.attempts import Holds
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.graph import admit, lock_graph, spread
 from whatsnext_storage_sql.jobs.jobs import VISIBLE
@@ -20,7 +21,7 @@ from whatsnext_storage_sql.projects.projects import project
 from whatsnext_storage_sql.tables import CLIENT, JOB, LEASE, LISTING, RESERVATION, TASK
 from whatsnext_storage_sql.upkeep.erasing import erase
 
-_PENDING = (
+_PENDING = Query(
     select(LISTING.c.job_id)
     .join(JOB, JOB.c.id == LISTING.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)
@@ -32,7 +33,7 @@ _PENDING = (
     .order_by(LISTING.c.job_id.desc())
     .limit(bindparam("limit"))
 )
-_HELD_BY = select(LEASE.c.job_id).where(LEASE.c.client_id == bindparam("client_id")).order_by(LEASE.c.job_id)
+_HELD_BY = Query(select(LEASE.c.job_id).where(LEASE.c.client_id == bindparam("client_id")).order_by(LEASE.c.job_id))
 _FORGET = (
     delete(RESERVATION).where(RESERVATION.c.client_id == bindparam("client_id")),
     delete(CLIENT).where(CLIENT.c.id == bindparam("client_id")),

@@ -10,6 +10,7 @@ from sqlalchemy.sql.dml import Delete, Update
 
 from whatsnext_storage_sql.artifacts import GIVE_UP_OF_JOBS
 from whatsnext_storage_sql.connection.dialects import among
+from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.jobstate import JobState
 from whatsnext_storage_sql.jobs.ledger import Ledger, place
@@ -45,7 +46,7 @@ _BY_JOB: Sequence[Delete | Update] = (
     GIVE_UP_OF_JOBS,
 )
 _EVENTS = delete(EVENT).where(among(EVENT.c.job_id, "ids"))
-_OPEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state == "open").limit(1)
+_OPEN = Query(select(SUBMISSION.c.id).where(SUBMISSION.c.state == "open").limit(1))
 _ORPHANED = (
     update(SUBMISSION)
     .where(
