@@ -73,7 +73,9 @@ class Machine:
 
     def written(self, key: str) -> str:
         """What the keeper wrote of an attempt."""
-        return "".join(path.read_text() for path in self.state.glob(f"**/attempts/{key}/process.jsonl"))
+        records = self.state.glob(f"**/attempts/{key}/process.jsonl")
+        lines = [line for path in records for line in path.read_text().splitlines(keepends=True)]
+        return "".join(line for line in lines if json.loads(line)["id"].startswith(f"{key}."))
 
     def freeze_with(self, jobs: list[Job]) -> psutil.Process | None:
         """Freeze the worker and its keeper if just these jobs wait for their turn, and return the keeper."""

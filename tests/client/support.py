@@ -1,5 +1,6 @@
 """Formatters, workers as programs, and other things that several tests of the client use."""
 
+import json
 import os
 import subprocess
 import sys
@@ -92,6 +93,16 @@ def processes_with(argument: str) -> list[int]:
             if argument in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
     return found
+
+
+def remembered(state: Path) -> dict[str, dict[str, Any]]:
+    """What the journals under a folder still say of attempts, by key."""
+    found: dict[str, Any] = {}
+    for journal in state.rglob("journal"):
+        for line in journal.read_text().splitlines():
+            for key, record in json.loads(line).items():
+                found[key] = record and {**(found.get(key) or {}), **record}
+    return {key: record for key, record in found.items() if record is not None}
 
 
 def run_python(code: str, *, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":

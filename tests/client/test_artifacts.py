@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.client.conftest import MakeClient
-from tests.client.support import Python, unique, until, worker_program, working
+from tests.client.support import Python, remembered, unique, until, worker_program, working
 from tests.support import wait_until
 from tests.support.proxy import BreakingLine
 from tests.support.server import ServerProcess
@@ -94,7 +94,8 @@ def test_what_a_job_leaves_is_fetched_by_a_later_job(project: Project, make_clie
     assert (plot.attempt, plot.content_type, plot.job_id) == (1, "text/plain", first.id)
     assert plot.checksum == hashlib.sha256(b"0.1").hexdigest()
     assert first.refresh().message == ""
-    assert list((tmp_path / "state").rglob("attempts/*")) == []
+    assert remembered(tmp_path / "state") == {}
+    assert list((tmp_path / "state").rglob("attempts/*/artifacts/*")) == []
 
 
 def test_files_of_a_failed_job_are_sent_and_those_that_cannot_be_are_left_out_with_a_warning(
@@ -191,7 +192,8 @@ def test_worker_that_is_killed_before_it_has_sent_all_goes_on_when_it_is_back(
         assert {name: artifact.size for name, artifact in found.items()} == {"a": 5, "b": 8 * 2**20, "c": 4}
         assert found["c"].read() == b"last"
         assert job.attempt == 1
-        wait_until(lambda: not list((tmp_path / "worker").rglob("attempts/*")), why="the scratch directory goes")
+        wait_until(lambda: not list((tmp_path / "worker").rglob("artifacts/*")), why="the scratch directory goes")
+        wait_until(lambda: not remembered(tmp_path / "worker"), why="nothing of it is kept")
 
 
 def test_later_jobs_begin_when_the_files_are_there(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.conftest import MakeClient
-from tests.client.support import unique, working
+from tests.client.support import remembered, unique, working
 from tests.support import wait_until
 from whatsnext.api.client import Client, CLIFormatter, Job, Project
 
@@ -89,5 +89,4 @@ def test_every_end_is_settled_however_many_are_confirmed_at_once(
     worker = make_client(formatter=CLIFormatter(), available_cpu=2)
     with working(worker):
         wait_until(lambda: project.rest.counts(project.id)["COMPLETED"] == 600)
-        (attempts,) = (tmp_path / "state").glob("*/*/attempts")
-        wait_until(lambda: not list(attempts.iterdir()), 20, "nothing of an attempt is left")
+        wait_until(lambda: not remembered(tmp_path / "state"), 20, "nothing of an attempt is left")

@@ -52,10 +52,10 @@ def attempt(job: Job, folder: Path, **files: bytes) -> Held:
     held = Held(
         job_id=job.number, fence=1, name="job", allocation=Allocation(), signal="SIGTERM", grace=1, timeout=None
     )
-    held.artifacts = folder / "artifacts"
-    held.artifacts.mkdir(exist_ok=True)
+    held.directory = folder
+    (folder / "artifacts").mkdir(exist_ok=True)
     for name, content in files.items():
-        (held.artifacts / name).write_bytes(content)
+        (folder / "artifacts" / name).write_bytes(content)
     return held
 
 
@@ -63,7 +63,7 @@ def test_nothing_left_is_sent_at_once(project: Project, job: Job, tmp_path: Path
     with Ears().uploader(project.rest) as uploader:
         held = attempt(job, tmp_path)
         assert uploader.finish(held)
-        held.artifacts = None
+        held.directory = None
         assert uploader.finish(held)
         assert uploader.is_idle
 

@@ -1,6 +1,9 @@
 """The state directory of a worker, and what it writes down."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,7 @@ def test_a_record_survives_being_written_and_read(tmp_path: Path) -> None:
     journal.save(record(2))
     journal.save(record(1, confirmed=True))
     journal.forget("2-2")
+    journal.close()
     assert list(Journal(tmp_path / "journal").records()) == [record(1, confirmed=True)]
 
 
@@ -55,6 +59,7 @@ def test_an_end_is_written_beside_what_is_known_already(tmp_path: Path) -> None:
         journal.save(before)
         journal.save(evolve(second, end=None))
         journal.save_end("2-2", second.end)
+        journal.flush()
         assert list(journal.records()) == [before, second]
         assert list(Journal(path).records()) == [before, second]  # which writes it anew
         assert list(Journal(path).records()) == [before, second]
@@ -77,6 +82,32 @@ def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
     assert list(Journal(path).records()) == [record(1)]
 
 
+def test_what_finds_no_room_on_the_disk_is_written_once_there_is_some(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    journal.save(record(1))
+    journal.flush()
+    with largest_file(path.stat().st_size + 10):
+        journal.save(record(2))
+        journal.flush()  # ten bytes of it
+        with pytest.raises(OSError, match="File too large"):
+            journal.flush()
+        journal.save(record(3))
+    journal.flush()
+    assert list(Journal(path).records()) == [record(1), record(2), record(3)]
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_a_record_of_another_kind_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b'{"1-1": {"unknown": true}}\n[1]\n\xff\xfe\n')
@@ -90,7 +121,9 @@ def test_the_journal_does_not_grow_for_ever(tmp_path: Path) -> None:
     journal.save(record(1))
     for _ in range(60):
         journal.save(record(2, words="x" * 60_000))
+        journal.flush()
         journal.forget("2-2")
+    journal.flush()
     assert path.stat().st_size < SLACK + 200_000
     assert list(journal.records()) == [record(1)]
     assert list(Journal(path).records()) == [record(1)]
@@ -99,6 +132,7 @@ def test_the_journal_does_not_grow_for_ever(tmp_path: Path) -> None:
     for _ in range(60):
         journal.save_end("1-2", evolve(end, message="x" * 60_000))
         journal.save(record(1))
+        journal.flush()
     assert path.stat().st_size < SLACK + 400_000
     assert list(Journal(path).records()) == [record(1)]
 
@@ -141,8 +175,8 @@ def test_scratch_directories_are_empty_and_only_known_ones_are_kept(tmp_path: Pa
     assert [path.name for path in folder.attempts.iterdir()] == ["2-1"]
     folder.discard("2-1")
     folder.discard("2-1")
-    assert list(folder.attempts.iterdir()) == []
     folder.close()
+    assert list(folder.attempts.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -101,12 +101,13 @@ class ArtifactUploader:
 
         If it did, ``on_sent`` and ``on_done`` follow.
         """
-        if held.artifacts is None or is_empty(held.artifacts):
+        folder = None if held.left_nothing else held.artifacts
+        if folder is None or is_empty(folder):
             held.artifacts_done = True
             return True
         held.artifacts_done = False
         with self._changed:
-            self._batches[held.key] = _Batch(held, held.artifacts, told=held.confirmed)
+            self._batches[held.key] = _Batch(held, folder, told=held.confirmed)
             self._changed.notify()
         return False
 

@@ -39,8 +39,9 @@ def end_of(held: Held, execution: Execution) -> AttemptEnd:
     elif held.leaving:
         message = "The machine that it ran on is taken away; it had not ended in time."
     if held.stopping in {None, Cause.PROMISED}:
-        verdict, confusion = read_verdict(held.verdict_file) if _is_there(held.verdict_file) else (None, "")
-        value, complaint = read_result(held.result_file) if _is_there(held.result_file) else (None, "")
+        said, left = (None, None) if held.left_nothing else (held.verdict_file, held.result_file)
+        verdict, confusion = read_verdict(said) if _is_there(said) else (None, "")
+        value, complaint = read_result(left) if _is_there(left) else (None, "")
         if verdict is not None:
             cause, message, stop_siblings = Cause.PROMISED, verdict.message, verdict.stop_siblings
         elif confusion:

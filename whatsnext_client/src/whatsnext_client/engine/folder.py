@@ -5,8 +5,8 @@
     <root>/<worker>/lock            held by the process that is this worker now
     <root>/<worker>/id              its id on the server
     <root>/<worker>/journal         what it knows of its attempts
-    <root>/<worker>/attempts/17-2/  scratch directory of attempt 2 of job 17, with its output
-    <root>/<worker>/spare/          emptied ones for the attempts to come
+    <root>/<worker>/attempts/17-2/  scratch directory of attempt 2 of job 17, with its output; once that is over, it may
+                                    stay for another one
 
 Two processes never share a worker: the second one with the same name gets the next folder, ``<worker>-2``.
 """
@@ -50,7 +50,7 @@ class StateFolder:
         self._close = weakref.finalize(self, os.close, lock)
         self.attempts = path / "attempts"
         """Where the scratch directories are."""
-        self._scratch = Scratch(self.attempts, path / "spare")
+        self._scratch = Scratch(self.attempts)
         self.journal = Journal(path / "journal")
         """What is written down of the attempts."""
 
@@ -87,6 +87,10 @@ class StateFolder:
     def scratch(self, key: str) -> Path:
         """Return a scratch directory for an attempt, with nothing in it of another one."""
         return self._scratch.take(key)
+
+    def is_untouched(self, key: str) -> bool:
+        """Return whether an attempt surely left nothing in its scratch directory but its output."""
+        return self._scratch.is_untouched(key)
 
     def discard(self, key: str) -> None:
         """Let go of the scratch directory of an attempt."""

@@ -2,8 +2,9 @@
 
 A line holds all that is known of an attempt, or only how it ended, which leaves the rest as it was.
 
-Lines are only ever appended, so writing one costs microseconds and a process that dies leaves all lines but perhaps the
-last. When most of the file is about attempts that are forgotten, it is written anew and renamed into place.
+Lines are only ever appended, all that were gathered at once, so writing one costs microseconds and a process that dies
+leaves all lines but perhaps the last. When most of the file is about attempts that are forgotten, it is written anew
+and renamed into place.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import os
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,13 +30,14 @@ SLACK: Final = 2**20
 
 
 class Journal:
-    """The journal of one worker, which alone writes it."""
+    """The journal of one worker, which alone writes it. ``flush`` writes what the other methods gather."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines: dict[str, bytes] = dict(_read(path))
         self._size = sum(map(len, self._lines.values()))
         self._written = 0
+        self._gathered = b""
         self._open: list[int] = []
         self._close = weakref.finalize(self, _close_all, self._open)
         self._rewrite()
@@ -51,37 +54,47 @@ class Journal:
         """Write down what is known of an attempt."""
         line = record.to_bytes()
         self._keep(record.key, line)
-        self._append(record.key, line)
+        self._gather(record.key, line)
 
     def save_end(self, key: str, end: AttemptEnd) -> None:
         """Write down how an attempt ended, beside what is written of it already."""
         line = b'{"end": %s}' % json.dumps(to_json(end)).encode()
         self._keep(key, self._lines[key].removesuffix(b"}") + b", " + line[1:])  # of two with one name the last counts
-        self._append(key, line)
+        self._gather(key, line)
 
     def forget(self, key: str) -> None:
         """Write down that nothing of an attempt matters any more."""
         line = self._lines.pop(key, None)
         if line is not None:
             self._size -= len(line)
-            self._append(key, b"null")
+            self._gather(key, b"null")
+
+    def flush(self) -> None:
+        """Write what was gathered; what cannot be written now is kept for the next time."""
+        if self._gathered:
+            written = os.write(self._open[0], self._gathered)
+            self._gathered = self._gathered[written:]
+            self._written += written
+            if self._written > SLACK + 2 * self._size:
+                self._rewrite()
 
     def harden(self) -> None:
-        """Make what was written survive a power cut too."""
+        """Make all of it survive a power cut too."""
+        self.flush()
         os.fsync(self._open[0])
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what was gathered if there is room for it, and close the file."""
+        with suppress(OSError):
+            self.flush()
         self._close()
 
     def _keep(self, key: str, line: bytes) -> None:
         self._size += len(line) - len(self._lines.get(key, b""))
         self._lines[key] = line
 
-    def _append(self, key: str, line: bytes) -> None:
-        self._written += os.write(self._open[0], b'{"%s": %s}\n' % (key.encode(), line))
-        if self._written > SLACK + 2 * self._size:
-            self._rewrite()
+    def _gather(self, key: str, line: bytes) -> None:
+        self._gathered += b'{"%s": %s}\n' % (key.encode(), line)
 
     def _rewrite(self) -> None:
         """Write only what matters into a new file, and put it in the place of the old one."""
@@ -91,7 +104,7 @@ class Journal:
         fresh.rename(self._path)
         _close_all(self._open)
         self._open.append(os.open(self._path, os.O_WRONLY | os.O_APPEND))
-        self._written = len(content)
+        self._written, self._gathered = len(content), b""
 
 
 def _close_all(descriptors: list[int]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
+from whatsnext_core.formatting.environment import ARTIFACTS, RESULT, VERDICT
 from whatsnext_core.model import (
     Allocation,
     Assignment,
@@ -68,12 +69,8 @@ class Record:
     """What finds it again on its engine; None if it never got there."""
     logs: Mapping[str, str]
     """For each stream, the file with its output."""
-    result_file: str | None = None
-    """The file in which it may leave its result."""
-    verdict_file: str | None = None
-    """The file in which it may say that it has failed."""
-    artifacts: str | None = None
-    """The folder in which it may leave files."""
+    directory: str | None = None
+    """Its scratch directory, in which it may leave a result, a verdict and artifacts; None if it never got there."""
     cpu_ids: tuple[int, ...] = ()
     """The CPUs that it is pinned to."""
     in_turn: bool = False
@@ -153,14 +150,12 @@ class Held:
     """Whether it belongs to somebody else by now, so that nothing is reported."""
     logs: dict[str, Path] = field(factory=dict)
     """For each stream, the file with its output."""
-    result_file: Path | None = None
-    """The file in which it may leave its result."""
-    verdict_file: Path | None = None
-    """The file in which it may say that it has failed."""
-    artifacts: Path | None = None
-    """The folder in which it may leave files."""
+    directory: Path | None = None
+    """Its scratch directory; None if it never got there."""
     cpu_ids: tuple[int, ...] = ()
     """The CPUs that it is pinned to; empty for any."""
+    left_nothing: bool = False
+    """Whether it surely left neither a result nor a verdict nor artifacts."""
     logs_done: bool = True
     """Whether all its output is with the server."""
     artifacts_done: bool = True
@@ -187,6 +182,21 @@ class Held:
     @key.default
     def _key(self) -> str:
         return f"{self.job_id}-{self.fence}"
+
+    @property
+    def result_file(self) -> Path | None:
+        """The file in which it may leave its result."""
+        return None if self.directory is None else self.directory / RESULT
+
+    @property
+    def verdict_file(self) -> Path | None:
+        """The file in which it may say that it has failed."""
+        return None if self.directory is None else self.directory / VERDICT
+
+    @property
+    def artifacts(self) -> Path | None:
+        """The folder in which it may leave files."""
+        return None if self.directory is None else self.directory / ARTIFACTS
 
     @property
     def start(self) -> AttemptStart:
@@ -236,9 +246,7 @@ class Held:
             logs={stream: Path(path) for stream, path in record.logs.items()},
             logs_done=False,
             end=record.end,
-            result_file=None if record.result_file is None else Path(record.result_file),
-            verdict_file=None if record.verdict_file is None else Path(record.verdict_file),
-            artifacts=None if record.artifacts is None else Path(record.artifacts),
+            directory=None if record.directory is None else Path(record.directory),
             cpu_ids=record.cpu_ids,
             in_turn=record.in_turn,
             confirmed=record.confirmed,
@@ -308,9 +316,7 @@ class Held:
             started_at=self.started_at if self.running or not self.waited else 0.0,
             handle=self.handle,
             logs={stream: str(path) for stream, path in self.logs.items()},
-            result_file=None if self.result_file is None else str(self.result_file),
-            verdict_file=None if self.verdict_file is None else str(self.verdict_file),
-            artifacts=None if self.artifacts is None else str(self.artifacts),
+            directory=None if self.directory is None else str(self.directory),
             cpu_ids=self.cpu_ids,
             in_turn=self.in_turn,
             stopping=self.stopping,

@@ -21,7 +21,6 @@ from whatsnext_core.errors import WhatsNextError
 from whatsnext_core.formatting import Engine, Execution, ExecutionState, Handle, Invocation
 from whatsnext_core.formatting.base import turns_of
 from whatsnext_core.formatting.contract import Announcer
-from whatsnext_core.formatting.environment import artifacts_folder, result_file, verdict_file
 from whatsnext_core.model import AttemptEnd, Cause
 from whatsnext_core.model.attempt import STREAMS, short_note
 
@@ -81,7 +80,7 @@ class Runner:
     def start(self, held: Held, turn: Turn | None = None) -> AttemptEnd | None:
         """Start an attempt, when its turn comes if that is so; returns None if that went well, and how it ended if not.
 
-        What is started in turn is written down before the engine hears of it.
+        What is started in turn is written down before the engine hears of it, which the next look sees to.
         """
         name = type(self._engine).__name__
         try:
@@ -94,6 +93,7 @@ class Runner:
             return failure(held, Cause.FORMAT_ERROR, f"{name} made no command: {type(error).__name__}: {error}")
         try:
             if turn is None or self._turns is None:
+                self._write_down()
                 held.handle = dict(self._engine.start(invocation))
                 _ = held.start  # a stranger's handle may be anything
             else:
@@ -102,6 +102,7 @@ class Runner:
             files = self._engine.logs(held.handle)
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             if held.handle is not None:
+                self._write_down()
                 self._tell(held, self._engine.kill)
             words = f"{error}" if isinstance(error, WhatsNextError) else f"{type(error).__name__}: {error}"
             return failure(held, Cause.ENGINE, f"{name} could not start it: {words}")
@@ -111,7 +112,9 @@ class Runner:
         if not held.in_turn and not self.descriptors():
             held.waited = True  # unless it says otherwise, which a look will show
             self._look_soon()
-        self.remember(held)
+        self._note_down(held)
+        if not held.in_turn:
+            self._write_down()
         return None
 
     def adopt(self, record: Record, held: Held) -> AttemptEnd | None:
@@ -134,26 +137,32 @@ class Runner:
 
     def remember(self, held: Held) -> None:
         """Write down what is known of an attempt."""
-        try:
-            self._folder.journal.save(held.record(self._formatter))
-            held.on_disk = True
-        except OSError as error:
-            self._complain("The state of %s cannot be written: %s", held, error)
+        self._note_down(held)
+        self._write_down()
 
     def remember_end(self, held: Held) -> None:
-        """Write down how an attempt ended."""
-        if not held.on_disk or held.end is None:
-            self.remember(held)
-            return
-        try:
+        """Write down how an attempt ended, with the next look."""
+        if held.on_disk and held.end is not None:
             self._folder.journal.save_end(held.key, held.end)
+        else:
+            self._note_down(held)
+
+    def _note_down(self, held: Held) -> None:
+        self._folder.journal.save(held.record(self._formatter))
+        held.on_disk = True
+
+    def _write_down(self) -> None:
+        """Write what was noted down."""
+        try:
+            self._folder.journal.flush()
         except OSError as error:
-            self._complain("The end of %s cannot be written: %s", held, error)
+            self._complain("What is known of the jobs cannot be written down: %s", error)
 
     # -- watching ------------------------------------------------------------------------------------------------------
 
     def descriptors(self) -> tuple[int, ...]:
         """Return what becomes readable when there is news of the attempts."""
+        self._write_down()
         if not self.live:
             return ()
         try:
@@ -176,6 +185,7 @@ class Runner:
 
         Those that have run for too long are asked to end, and those that did not heed it are killed.
         """
+        self._write_down()
         if not self.live:
             return []
         self._hear_verdicts(now)
@@ -193,6 +203,7 @@ class Runner:
                 continue
             if execution.state is ExecutionState.ENDED:
                 del self.live[key]
+                held_now.left_nothing = self._folder.is_untouched(key)
                 ended.append((held_now, end_of(held_now, execution)))
             else:
                 self._note(held_now, execution, now)
@@ -205,8 +216,8 @@ class Runner:
             return
         self._next_verdicts = now + VERDICT_EVERY
         for held in list(self.live.values()):
-            if held.stopping is None and held.verdict_file is not None and held.verdict_file.exists():
-                verdict, _ = read_verdict(held.verdict_file)
+            if held.stopping is None and (file := held.verdict_file) is not None and file.exists():
+                verdict, _ = read_verdict(file)
                 if verdict is not None:
                     self.stop(held, Cause.PROMISED)
 
@@ -241,6 +252,7 @@ class Runner:
         held.stopping = held.stopping or Cause.LOST
         held.kill_at = time.monotonic() + PATIENCE
         self._look_soon()
+        self._write_down()
         self._tell(held, self._engine.kill)
 
     def forget(self, held: Held) -> None:
@@ -256,8 +268,7 @@ class Runner:
     def _prepared(self, held: Held) -> Invocation:
         assert held.assignment is not None, "an adopted attempt is not started"  # noqa: S101 - a promise of the loop
         context = self._surroundings.context(held.assignment, self._folder.scratch(held.key), held.cpu_ids)
-        held.result_file, held.verdict_file = result_file(context), verdict_file(context)
-        held.artifacts = artifacts_folder(context)
+        held.directory = context.directory
         return self._surroundings.complete(self._engine.prepare(context), context)
 
     def _poll(self) -> dict[str, Execution]:

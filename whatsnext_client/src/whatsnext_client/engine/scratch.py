@@ -12,102 +12,151 @@ import shutil
 import signal
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
+from attrs import define
+
 from whatsnext_core.formatting.environment import ARTIFACTS
 
-REUSABLE: Final = frozenset({"parameters.json", "process.jsonl", "stderr.log", "stdout.log"})
+KEPT: Final = frozenset({"parameters.json", "process.jsonl"})
+"""The files of a local job that keep what is in them: the first is written anew, the second is added to."""
+OUTPUT: Final = frozenset({"stderr.log", "stdout.log"})
+"""Those that its processes write into."""
+REUSABLE: Final = KEPT | OUTPUT
 """The files that a local job gets; with any other in it, or an artifact, a directory is deleted."""
 MOST_SPARES: Final = 400
 """Directories that are kept for later."""
+MOST_KEPT: Final = 2**14
+"""Bytes of a file that is kept, at most."""
+RACY: Final = 100_000_000
+"""Nanoseconds for which the clock of a file system may stand still: a younger change does not tell of the next one."""
+
+Moments = tuple[int, int]
+"""When an entry of a directory, and one of its folder of artifacts, was last made, renamed or removed."""
+
+
+@define
+class _Spare:
+    """How a directory is that is kept for another attempt."""
+
+    moments: Moments
+    """When it was looked through."""
+    tells: bool
+    """Whether these tell of whatever comes to be in it."""
 
 
 class Scratch:
     """The scratch directories of one worker.
 
     Args:
-        attempts: Where those in use are, each called after its attempt.
-        spares: Where those are that wait for their next use.
+        attempts: Where they are, each called after its attempt, or the last one that had it.
     """
 
-    def __init__(self, attempts: Path, spares: Path) -> None:
+    def __init__(self, attempts: Path) -> None:
         self._attempts = str(attempts)
-        self._spare_root = spares
-        self._spares: list[str] = []
-        self._number = 0
+        self._spares: dict[str, _Spare] = {}
+        self._handed_on: dict[str, Moments] = {}
+        """How those in use were when they were looked through, where that tells whether anything came since."""
         attempts.mkdir(mode=0o700, exist_ok=True)
-        shutil.rmtree(spares, ignore_errors=True)
 
     def take(self, key: str) -> Path:
         """Return a scratch directory for an attempt, with the empty folder for its artifacts.
 
-        No file is in it but empty ones that the attempt gets anyhow.
+        No file is in it but those that the attempt gets anyhow: empty ones for its output.
         """
         path = f"{self._attempts}/{key}"
         while self._spares:
+            old, spare = self._spares.popitem()
             try:
-                os.rename(self._spares[-1], path)  # noqa: PTH104 - each job comes here
+                os.rename(old, path)  # noqa: PTH104 - each job comes here
             except OSError:
                 if os.path.lexists(path):
                     shutil.rmtree(path)
-                else:
-                    self._spares.pop()  # somebody tidied up
-            else:
-                self._spares.pop()
+                    self._spares.pop(path, None)
+                    self._spares[old] = spare
+                continue  # if somebody tidied up, there is another one
+            if _is_still(path, spare.moments):
+                if spare.tells:
+                    self._handed_on[key] = spare.moments
                 return Path(path)
+            _delete(path)  # something that its last attempt left behind still writes there
         if os.path.lexists(path):
             shutil.rmtree(path)
         os.mkdir(path, mode=0o700)  # noqa: PTH102 - as above
         os.mkdir(f"{path}/{ARTIFACTS}", mode=0o700)  # noqa: PTH102 - as above
         return Path(path)
 
+    def is_untouched(self, key: str) -> bool:
+        """Return whether the attempt surely left nothing in its directory but what it wrote into the files it got."""
+        moments = self._handed_on.get(key)
+        return moments is not None and _is_still(f"{self._attempts}/{key}", moments)
+
     def give_back(self, key: str) -> None:
         """Keep the directory of an attempt for another one if that makes no difference, and else delete it."""
         path = f"{self._attempts}/{key}"
-        if len(self._spares) < MOST_SPARES and _clear(path):
-            self._number += 1
-            spare = f"{self._spare_root}/{self._number}"
-            try:
-                if self._number == 1:
-                    self._spare_root.mkdir(mode=0o700, exist_ok=True)
-                os.rename(path, spare)  # noqa: PTH104 - each job comes here
-            except OSError:
-                pass
-            else:
-                self._spares.append(spare)
-                return
+        before = self._handed_on.pop(key, None)
+        try:
+            if len(self._spares) < MOST_SPARES and sys.platform == "linux":
+                moments = _moments(path)
+                names = REUSABLE if moments == before else _names(path)
+                if _is_cleared(path, names):
+                    tells = names == REUSABLE and max(moments) < time.time_ns() - RACY
+                    self._spares[path] = _Spare(moments, tells)
+                    return
+        except OSError:
+            pass
         _delete(path)
 
     def close(self) -> None:
         """Delete what is kept for later."""
-        self._spares.clear()
-        shutil.rmtree(self._spare_root, ignore_errors=True)
+        while self._spares:
+            _delete(self._spares.popitem()[0])
 
 
-def _clear(path: str) -> bool:
+def _is_still(path: str, moments: Moments) -> bool:
+    try:
+        return _moments(path) == moments
+    except OSError:
+        return False
+
+
+def _moments(path: str) -> Moments:
+    """Return when a directory changed; OSError if it is another one than was made for an attempt."""
+    return _changed(path), _changed(f"{path}/{ARTIFACTS}")
+
+
+def _changed(path: str) -> int:
+    found = os.lstat(path)
+    if found.st_mode != stat.S_IFDIR | 0o700:
+        raise NotADirectoryError(path)
+    return found.st_mtime_ns
+
+
+def _names(path: str) -> frozenset[str]:
+    """Return the files in a directory, and the artifacts."""
+    names = frozenset(os.listdir(path)) - {ARTIFACTS}  # noqa: PTH208 - each job comes here
+    return names.union(f"{ARTIFACTS}/{name}" for name in os.listdir(f"{path}/{ARTIFACTS}"))  # noqa: PTH208 - as above
+
+
+def _is_cleared(path: str, names: frozenset[str]) -> bool:
     """Empty the files in a directory, and return whether nothing is left there of the attempt that had it.
 
     There is if a file is not one that every job gets, has another name elsewhere, or is open: a process that the job
-    left behind may write into its output at any time.
+    left behind may write into its output at any time. A job that got all four is a local process, as the next one will
+    be, so two of them need not be emptied.
     """
-    if sys.platform != "linux":
+    if not names <= REUSABLE:
         return False
-    try:
-        names = _names(path)
-        names.remove(ARTIFACTS)
-        if _names(f"{path}/{ARTIFACTS}"):
-            return False
-        return REUSABLE.issuperset(names) and all(_empty(f"{path}/{name}") for name in names)
-    except (OSError, ValueError):  # ValueError: there is no folder for artifacts any more
-        return False
+    kept = KEPT if names == REUSABLE else frozenset()
+    return all(_empty(f"{path}/{name}") for name in names - kept) and all(_is_plain(f"{path}/{name}") for name in kept)
 
 
-def _names(path: str) -> list[str]:
-    """Return what is in a directory; OSError if it is another one than was made for an attempt."""
-    if os.lstat(path).st_mode != stat.S_IFDIR | 0o700:
-        raise NotADirectoryError(path)
-    return os.listdir(path)  # noqa: PTH208 - each job comes here
+def _is_plain(path: str) -> bool:
+    """Return whether this is a file with no other name, and not large."""
+    found = os.lstat(path)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size <= MOST_KEPT
 
 
 def _empty(path: str) -> bool:

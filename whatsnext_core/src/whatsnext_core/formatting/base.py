@@ -20,7 +20,16 @@ from typing import Any, Final
 
 from whatsnext_core.errors import TemplateError, WhatsNextError
 from whatsnext_core.formatting.calls import Calls
-from whatsnext_core.formatting.contract import Engine, Execution, Handle, Invocation, JobContext, LogFiles, Turns
+from whatsnext_core.formatting.contract import (
+    Engine,
+    Execution,
+    Handle,
+    Invocation,
+    JobContext,
+    LogFiles,
+    Turns,
+    files_of,
+)
 from whatsnext_core.formatting.environment import job_environment, parameters_file, parameters_json
 from whatsnext_core.formatting.process import Processes
 from whatsnext_core.formatting.template import fill_template
@@ -111,7 +120,7 @@ class Formatter(ABC):
 
     def logs(self, handle: Handle) -> LogFiles:
         """Return where the output of the execution is."""
-        return LogFiles(stdout=Path(handle["stdout"]), stderr=Path(handle["stderr"]))
+        return self._engine.logs(handle) if isinstance(self._engine, Processes) else files_of(handle)
 
     def adopt(self, handle: Handle) -> bool:
         """Return whether an execution that an earlier client started can be followed here."""

@@ -122,6 +122,11 @@ class LogFiles:
     """File with its standard error."""
 
 
+def files_of(handle: Handle) -> LogFiles:
+    """Return the output of an execution whose handle has the paths of the two files."""
+    return LogFiles(stdout=Path(handle["stdout"]), stderr=Path(handle["stderr"]))
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Runs jobs. Methods may be called from one thread; none of them waits for a job."""

@@ -12,6 +12,7 @@ ms; ``Popen`` 0.39 and 0.67; with a shell around the command that writes its exi
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import secrets
@@ -25,7 +26,7 @@ from attrs import define
 
 from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting.channel import KeeperChannel
-from whatsnext_core.formatting.contract import Execution, ExecutionState, Handle, Invocation
+from whatsnext_core.formatting.contract import Execution, ExecutionState, Handle, Invocation, LogFiles, files_of
 from whatsnext_core.formatting.ends import MemoryWatch, describe_end, was_killed
 from whatsnext_core.formatting.family import MARK, Root, Snapshot
 from whatsnext_core.formatting.news import Bell
@@ -55,6 +56,8 @@ class _Followed:
 
     argv: tuple[str, ...] = ()
     """Its command, as long as the system may refuse it."""
+    files: LogFiles | None = None
+    """Its output."""
     keeper: int = -1
     """Number of the keeper that tells its start and end."""
     root: Root | None = None
@@ -83,6 +86,8 @@ class Processes:
         self._untold: set[str] = set()
         self._returned: dict[str, None] = {}
         self._bell: Bell | None = None
+        self._nonce = secrets.token_hex(6)
+        self._numbers = itertools.count()
 
     def start(self, invocation: Invocation) -> Handle:
         """Have it started and return its handle; ``poll`` tells if the system refused it in the end.
@@ -118,12 +123,13 @@ class Processes:
     def _request(self, invocation: Invocation, turn: Mapping[str, Any]) -> Handle:
         if not hasattr(os, "posix_spawn"):
             raise EngineError("Jobs run on Linux and macOS; from here they can be submitted to a worker there.")
-        cwd = Path(os.getcwd() if invocation.cwd is None else Path.cwd() / invocation.cwd)  # noqa: PTH109 - each job
-        if not os.path.isdir(cwd):  # noqa: PTH112 - each job comes here
-            check_folder(cwd)
+        cwd = os.getcwd()  # noqa: PTH109 - each job comes here, and paths are slow to make
+        if invocation.cwd is not None:
+            check_folder(Path(cwd, invocation.cwd))
+            cwd = str(Path(cwd, invocation.cwd))
         path = invocation.env.get("PATH") or os.environ.get("PATH", os.defpath)
         program = find_program(invocation.argv[0], path, cwd)
-        mark = f"{invocation.key}.{secrets.token_hex(6)}"
+        mark = f"{invocation.key}.{self._nonce}{next(self._numbers):x}"
         stdout = str(invocation.stdout)
         handle: dict[str, Any] = {
             "mark": mark,
@@ -137,7 +143,7 @@ class Processes:
             # An interpreter finds its packages by its own path.
             "argv": (program if invocation.argv[0] == "python" else invocation.argv[0], *invocation.argv[1:]),
             "env": {**invocation.env, MARK: mark},
-            "cwd": str(cwd),
+            "cwd": cwd,
             "stdin": write_files(invocation),
             "stdout": handle["stdout"],
             "stderr": handle["stderr"],
@@ -149,8 +155,18 @@ class Processes:
         if invocation.cpu_ids:
             handle["cpus"] = request["cpus"] = list(invocation.cpu_ids)
         self._channel.request(request)
-        self._followed[mark] = _Followed(argv=invocation.argv, keeper=self._channel.generation, in_turn=bool(turn))
+        self._followed[mark] = _Followed(
+            argv=invocation.argv,
+            files=LogFiles(stdout=invocation.stdout, stderr=invocation.stderr),
+            keeper=self._channel.generation,
+            in_turn=bool(turn),
+        )
         return handle
+
+    def logs(self, handle: Handle) -> LogFiles:
+        """Return where its output is; the handle may be that of an engine that keeps it likewise."""
+        followed = self._followed.get(handle.get("mark", ""))
+        return files_of(handle) if followed is None or followed.files is None else followed.files
 
     def poll(self, handles: Mapping[str, Handle]) -> Mapping[str, Execution]:
         """Return how the executions stand, and take the next step with those that are being ended."""
@@ -300,7 +316,7 @@ class Processes:
         ours = followed.stop is not None and followed.stop.forced
         return describe_end(
             record["code"],
-            Path(handle["stderr"]),
+            self.logs(handle).stderr,
             out_of_memory=was_killed(record["code"]) and not ours and self._memory.struck(),
             peak_memory=record["peak"],
             cpu_seconds=record["cpu"],
@@ -334,7 +350,7 @@ def _read(handle: Handle) -> tuple[Root, Mapping[str, Any] | None]:
 def write_files(invocation: Invocation) -> str:
     """Write the files of the invocation, and return the one that is its standard input."""
     files = dict(invocation.files)
-    stdin = Path(os.devnull)
+    stdin: str | Path = os.devnull
     if invocation.stdin:
         stdin = invocation.stdout.with_name("stdin")
         files[stdin] = invocation.stdin
@@ -355,6 +371,7 @@ def _write(path: Path, content: bytes) -> None:
         written = 0
         while written < len(content):
             written += os.write(file, content[written:])
-        os.ftruncate(file, written)
+        if os.fstat(file).st_size > written:
+            os.ftruncate(file, written)
     finally:
         os.close(file)

@@ -13,7 +13,7 @@ from whatsnext_core.errors import EngineError
 from whatsnext_core.model.limits import shorten
 
 
-def find_program(name: str, path: str, cwd: Path) -> str:
+def find_program(name: str, path: str, cwd: str | Path) -> str:
     """Return the file that ``name`` means: looked for on ``path``, or relative to ``cwd`` if it has a slash.
 
     ``python`` that is on no path means the interpreter of this process.
@@ -31,8 +31,8 @@ def find_program(name: str, path: str, cwd: Path) -> str:
                 f"The program {shorten(name)} was not found on this client's PATH ({path}); install it there, "
                 f"or give its full path."
             )
-        return found if found.startswith("/") else str(cwd / found)
-    file = cwd / name
+        return found if found.startswith("/") else str(Path(cwd, found))
+    file = Path(cwd, name)
     if not file.exists():
         raise EngineError(f"The program {shorten(name, 200)} does not exist on this client{_seen_from(name, cwd)}.")
     if file.is_dir():
@@ -87,5 +87,5 @@ def _which(name: str, path: str) -> str | None:
     return shutil.which(name, path=path) or (sys.executable if name == "python" else None)
 
 
-def _seen_from(name: str, cwd: Path) -> str:
+def _seen_from(name: str, cwd: str | Path) -> str:
     return "" if name.startswith("/") else f", seen from {str(cwd)!r}"
