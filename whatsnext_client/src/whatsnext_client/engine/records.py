@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field, fields, frozen
 
 from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
 from whatsnext_core.formatting.environment import ARTIFACTS, RESULT, VERDICT
@@ -89,7 +90,10 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """Return the record as it is written to disk."""
-        return json.dumps(to_json(self)).encode()
+        plain = {name: getattr(self, name) for name in _NAMES}
+        plain["allocation"] = _allocation(self.allocation)
+        plain["end"] = None if self.end is None else to_json(self.end)
+        return json.dumps(plain).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
@@ -98,6 +102,13 @@ class Record:
 
 
 _CONVERTER: Final = ignoring_extra_keys(Record)
+_NAMES: Final = tuple(field.name for field in fields(Record))
+
+
+@lru_cache(maxsize=64)
+def _allocation(allocation: Allocation) -> Any:
+    """Return an allocation as it is written; jobs that follow each other are given alike."""
+    return to_json(allocation)
 
 
 @define(kw_only=True, eq=False)

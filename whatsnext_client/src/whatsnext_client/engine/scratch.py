@@ -59,6 +59,8 @@ class Scratch:
         self._spares: dict[str, _Spare] = {}
         self._handed_on: dict[str, Moments] = {}
         """How those in use were when they were looked through, where that tells whether anything came since."""
+        self._untouched: set[str] = set()
+        """Those in use of which somebody asked, and nothing had come; what comes later shows when they are taken."""
         attempts.mkdir(mode=0o700, exist_ok=True)
 
     def take(self, key: str) -> Path:
@@ -91,15 +93,19 @@ class Scratch:
     def is_untouched(self, key: str) -> bool:
         """Return whether the attempt surely left nothing in its directory but what it wrote into the files it got."""
         moments = self._handed_on.get(key)
-        return moments is not None and _is_still(f"{self._attempts}/{key}", moments)
+        is_still = moments is not None and _is_still(f"{self._attempts}/{key}", moments)
+        (self._untouched.add if is_still else self._untouched.discard)(key)
+        return is_still
 
     def give_back(self, key: str) -> None:
         """Keep the directory of an attempt for another one if that makes no difference, and else delete it."""
         path = f"{self._attempts}/{key}"
         before = self._handed_on.pop(key, None)
+        is_untouched = key in self._untouched
+        self._untouched.discard(key)
         try:
             if len(self._spares) < MOST_SPARES and sys.platform == "linux":
-                moments = _moments(path)
+                moments = before if before and is_untouched else _moments(path)
                 names = REUSABLE if moments == before else _names(path)
                 if _is_cleared(path, names):
                     tells = names == REUSABLE and max(moments) < time.time_ns() - RACY

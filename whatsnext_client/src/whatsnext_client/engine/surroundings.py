@@ -56,8 +56,8 @@ class Surroundings:
         variables: dict[str, str] = {}
         if name := self.project_names.get(context.job.project_id):
             variables["WHATSNEXT_PROJECT"] = name
-        chosen = THREADS[0] in invocation.env or THREADS[0] in os.environ
-        if context.allocation.cpu and self.filters and not chosen:
-            threads = str(context.allocation.cpu)
-            variables |= {name: threads for name in THREADS if name not in os.environ}
+        if context.allocation.cpu and self.filters and THREADS[0] not in invocation.env:
+            unset = [name for name in THREADS if name not in os.environ]
+            if unset and unset[0] == THREADS[0]:
+                variables |= dict.fromkeys(unset, str(context.allocation.cpu))
         return evolve(invocation, env={**variables, **invocation.env})
