@@ -4,12 +4,13 @@ import inspect
 import re
 from collections import Counter
 
-from whatsnext_core.storage import Storage, Writer
-from whatsnext_core.testing import StorageConformance
+from whatsnext_core.storage import NearStorage, Storage, Writer
+from whatsnext_core.testing import NearStorageConformance, StorageConformance
 
 SCENARIOS = {
     name: inspect.getdoc(method) or ""
-    for name, method in inspect.getmembers(StorageConformance, inspect.isfunction)
+    for kit in (StorageConformance, NearStorageConformance)
+    for name, method in inspect.getmembers(kit, inspect.isfunction)
     if name.startswith("test_")
 }
 
@@ -29,5 +30,7 @@ def test_every_method_of_the_contract_is_cited() -> None:
         for text in SCENARIOS.values()
         for word in re.findall(r"[\w.]+", text[text.index("(") : text.index("):")])
     }
-    methods = {name for protocol in (Writer, Storage) for name in dir(protocol) if not name.startswith("_")}
+    methods = {
+        name for protocol in (Writer, Storage, NearStorage) for name in dir(protocol) if not name.startswith("_")
+    }
     assert methods - cited == set()

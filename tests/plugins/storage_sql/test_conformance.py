@@ -1,15 +1,15 @@
-"""Both databases pass the conformance kit."""
+"""Both databases pass the conformance kit, and SQLite that of storages which can write at once."""
 
 from collections.abc import Callable
 
 import pytest
 
 from whatsnext_core.storage import Storage
-from whatsnext_core.testing.storage import StorageConformance
+from whatsnext_core.testing.storage import NearStorageConformance, StorageConformance
 from whatsnext_storage_sql.storage import SQLStorage
 
 
-class SQLConformance(StorageConformance):
+class SQLFixtures:
     @pytest.fixture
     def url(self) -> str:
         raise NotImplementedError  # each database gives its own
@@ -27,14 +27,22 @@ class SQLConformance(StorageConformance):
         return close_and_open
 
 
-class TestSQLite(SQLConformance):
+class SQLiteFixtures(SQLFixtures):
     @pytest.fixture
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
 
 
+class TestSQLite(SQLiteFixtures, StorageConformance):
+    pass
+
+
+class TestSQLiteAtOnce(SQLiteFixtures, NearStorageConformance):
+    pass
+
+
 @pytest.mark.postgresql
-class TestPostgreSQL(SQLConformance):
+class TestPostgreSQL(SQLFixtures, StorageConformance):
     @pytest.fixture
     def url(self, migrated_postgresql_url: str) -> str:
         return migrated_postgresql_url

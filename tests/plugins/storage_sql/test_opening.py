@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,9 +23,9 @@ from sqlalchemy.exc import DBAPIError
 from tests.components import PostgreSQLServer, available
 from tests.components.postgresql import running_postgresql
 from tests.support import free_port, wait_until
-from whatsnext_core.errors import StorageError, UnreachableStorageError
+from whatsnext_core.errors import StorageError, TransientStorageError, UnreachableStorageError
 from whatsnext_core.model import JobSpec, TaskSpec
-from whatsnext_core.storage import JobQuery
+from whatsnext_core.storage import JobQuery, NearStorage
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.connection.reaching import may_come
 from whatsnext_storage_sql.connection.schema import HEAD
@@ -169,13 +170,31 @@ def test_what_a_full_disk_undid_is_never_taken_for_done(sqlite_url: str, open_ur
 def test_locked_file_is_waited_for_only_so_long(sqlite_url: str, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "queue.db", isolation_level=None)
     storage = open_storage(sqlite_url, SQLConfig(busy_timeout=0.1))
+    assert isinstance(storage, NearStorage)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StorageError, match=r"Another process kept .*queue\.db locked"), storage.write():
-        pass
+    for write in (storage.write, storage.write_at_once):
+        with pytest.raises(TransientStorageError, match=r"Another process kept .*queue\.db locked"), write():
+            pass
     other.execute("ROLLBACK")
     other.close()
     with storage.write() as writer:
         writer.create_project("p", "", storage.clock())
+    storage.close()
+
+
+def test_who_writes_waits_until_another_process_has_written(sqlite_url: str, tmp_path: Path) -> None:
+    storage = open_storage(sqlite_url)
+    other = sqlite3.connect(tmp_path / "queue.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    assert isinstance(storage, NearStorage)
+    with pytest.raises(TransientStorageError), storage.write_at_once():
+        pass
+    timer = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+    timer.start()
+    with storage.write() as writer:
+        writer.create_project("p", "", storage.clock())
+    timer.join()
+    other.close()
     storage.close()
 
 

@@ -99,9 +99,9 @@ class Services:
         await loop.run_in_executor(None, self._workers.shutdown)
         _log.info("Stopped after %d commands in %d transactions", self.writer.commands, self.writer.commits)
 
-    async def write(self, command: Command[T]) -> T:
+    async def write(self, command: Command[T], *, brief: bool = False) -> T:
         """Run a command in the next transaction and return its value after the commit; see ``GroupWriter.write``."""
-        return await self.writer.write(command)
+        return await self.writer.write(command, brief=brief)
 
     async def submit(self, project_id: int, command: Command[T]) -> T:
         """Run a command that brings one job into a project, and let the client that waits for it claim it at once.
@@ -109,15 +109,18 @@ class Services:
         Its look shares the transaction, so that an idle client has the job a commit earlier. Others hear of the job
         if that client has no use for it.
         """
+        at_once = await self.writer.is_quiet()
         seat = self.room.nearest(project_id)
-        if seat is None or seat.look is None:
-            value = await self.write(command)
-            self.room.jobs(project_id, 1)
-            return value
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        if seat is None or seat.look is None:
+            self.writer.accept(Ticket(command, future, loop, is_brief=True), at_once=at_once)
+            value = await future
+            self.room.jobs(project_id, 1)
+            return value
         found: asyncio.Future[SyncResponse] = loop.create_future()
-        self.writer.accept(Ticket(command, future, loop), Ticket(seat.look, found, loop, lambda: seat.wake(Wake.LOOK)))
+        look = Ticket(seat.look, found, loop, lambda: seat.wake(Wake.LOOK))
+        self.writer.accept(Ticket(command, future, loop, is_brief=True), look, at_once=at_once)
         seat.ahead = found
         value = await future
         taken = len(found.result().assignments) if _went_well(found) else 0

@@ -3,6 +3,9 @@
 A commit that survives a power cut takes as long for one command as for a hundred. So while one transaction is being
 committed, what arrives is gathered for the next. A command is a function of the storage's Writer and the time; it may
 be run more than once: a transaction that the database undid is run again, and so is one of whose commands one failed.
+
+To wake a thread and be woken by it takes longer than a small command. So if the database is a file of this machine, and
+nobody else is there, such a command is run where it came, in the event loop: for as long as the disk is quick.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar
@@ -22,7 +26,7 @@ from typing import Any, Final, Generic, TypeVar
 from attrs import define, field, frozen
 
 from whatsnext_core.errors import StorageError, TransientStorageError
-from whatsnext_core.storage import Storage, Writer
+from whatsnext_core.storage import NearStorage, Storage, Writer
 from whatsnext_server.http.errors import BusyError, StoppingError
 
 T = TypeVar("T")
@@ -34,6 +38,10 @@ GROUP: Final = 256
 """Commands in one transaction, at most."""
 HOLD: Final = 0.05
 """Seconds after which a transaction takes in no further command."""
+SWIFT: Final = 0.01
+"""Seconds that the last transaction may have taken, so that the next one may hold up the event loop."""
+CROWD: Final = 0.05
+"""Seconds for which no command holds up the event loop after several had come at the same time."""
 TRIES: Final = 6
 """How often a transaction is run that the database undoes for a reason that passes."""
 
@@ -52,6 +60,8 @@ class Ticket(Generic[T]):
     """Where the future belongs; None for a future of threads."""
     then: Callable[[], None] | None = None
     """Called in the loop as soon as the future has it."""
+    is_brief: bool = False
+    """Whether it takes a moment only."""
 
     def is_wanted(self) -> bool:
         """Whether anybody still waits for the outcome."""
@@ -96,6 +106,12 @@ class GroupWriter:
         self._backlog: deque[Ticket[Any]] = deque()
         self._thread: threading.Thread | None = None
         self._open = True
+        self._near = storage if isinstance(storage, NearStorage) else None
+        self._is_swift = True
+        self._crowd_until = 0.0
+        self._together: list[None] = []
+        self._unanswered = 0
+        self._unanswered_briefs = 0
         self._gate = threading.Lock()
         self.commits = 0
         """Transactions so far."""
@@ -116,8 +132,8 @@ class GroupWriter:
             self._thread.join()
             self._thread = None
 
-    async def write(self, command: Command[T]) -> T:
-        """Run a command and return its value once it is committed.
+    async def write(self, command: Command[T], *, brief: bool = False) -> T:
+        """Run a command and return its value once it is committed; ``brief`` says that it takes a moment only.
 
         Raises:
             BusyError: too many commands wait already.
@@ -125,10 +141,28 @@ class GroupWriter:
             StorageError: the database failed.
             Exception: whatever the command raised; nothing of it was kept then.
         """
+        at_once = brief and await self.is_quiet()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self.accept(Ticket(command, future, loop))
+        self.accept(Ticket(command, future, loop, is_brief=brief), at_once=at_once)
         return await future
+
+    async def is_quiet(self) -> bool:
+        """Return whether brief commands may hold up the event loop; whoever comes at the same moment is let in first.
+
+        It holds until the caller waits for something.
+        """
+        if self._near is None or time.monotonic() < self._crowd_until:
+            return False
+        together = self._together
+        together.append(None)
+        await asyncio.sleep(0)
+        if self._together is together:
+            self._together = []
+        if len(together) > 1 or self._unanswered_briefs:
+            self._crowd_until = time.monotonic() + CROWD
+            return False
+        return self._is_swift and not self._unanswered
 
     def submit(self, command: Command[T]) -> Future[T]:
         """Hand a command over from any thread and return its future; errors as in ``write``."""
@@ -136,14 +170,39 @@ class GroupWriter:
         self.accept(Ticket(command, future))
         return future
 
-    def accept(self, *tickets: Ticket[Any]) -> None:
-        """Take in commands that run in this order, in one transaction if there is time; errors as in ``write``."""
+    def accept(self, *tickets: Ticket[Any], at_once: bool = False) -> None:
+        """Take in commands that run in this order, in one transaction if there is time; errors as in ``write``.
+
+        ``at_once`` is what ``is_quiet`` has just said.
+        """
         with self._gate:
             if not self._open:
                 raise StoppingError
             if self._inbox.qsize() >= self._capacity:
                 raise BusyError
-            self._inbox.put(tickets)
+            left = self._run_here(self._near, tickets) if at_once and self._near and not self._unanswered else tickets
+            if left:
+                self._count(left, 1)
+                self._inbox.put(left)
+
+    def _count(self, tickets: Iterable[Ticket[Any]], sign: int) -> None:
+        for ticket in tickets:
+            self._unanswered += sign
+            self._unanswered_briefs += sign * ticket.is_brief
+
+    def _run_here(self, storage: NearStorage, tickets: Sequence[Ticket[Any]]) -> Sequence[Ticket[Any]]:
+        """Run commands in a transaction of their own, and return those that are left for the thread.
+
+        These are all of them if the transaction failed before its commit: the thread sees to each.
+        """
+        result = self._transact_once(tickets, storage.write_at_once, careful=False)
+        if result.error is not None and result.stage is not _Stage.COMMIT:
+            return tickets
+        if result.error is not None:
+            self._log(result, len(tickets))
+            result.outcomes = [_Outcome(error=result.error) for _ in tickets]
+        _deliver(list(zip(tickets, result.outcomes, strict=False)))
+        return tickets[len(result.outcomes) :]
 
     # -- in the thread -------------------------------------------------------------------------------------------------
 
@@ -153,10 +212,13 @@ class GroupWriter:
             if not group:
                 return
             wanted = [ticket for ticket in group if ticket.is_wanted()]
-            if wanted:
-                outcomes = self._run(wanted)
-                self._backlog.extendleft(reversed(wanted[len(outcomes) :]))
-                self._answer(wanted, outcomes)
+            outcomes = self._run(wanted) if wanted else []
+            left = wanted[len(outcomes) :]
+            self._backlog.extendleft(reversed(left))
+            with self._gate:
+                self._count(group, -1)
+                self._count(left, 1)
+            self._answer(wanted, outcomes)
 
     def _gather(self) -> list[Ticket[Any]]:
         """Return what waits, at least one command; nothing at the end."""
@@ -183,7 +245,7 @@ class GroupWriter:
             return result.outcomes
         if len(group) == 1 or result.stage is not _Stage.COMMANDS:
             if result.stage is not _Stage.COMMANDS or isinstance(result.error, StorageError):
-                _log.error("A transaction of %d commands failed (%s): %s", len(group), result.stage.value, result.error)
+                self._log(result, len(group))
             return [_Outcome(error=result.error) for _ in group]
         found: list[_Outcome] = []
         for place, ticket in enumerate(group):
@@ -195,20 +257,26 @@ class GroupWriter:
 
     def _transact(self, group: Sequence[Ticket[Any]], *, careful: bool) -> _Result:
         """Run commands in one transaction; again if the database undid it for a reason that passes."""
-        result = self._transact_once(group, careful=careful)
+        result = self._transact_once(group, self._storage.write, careful=careful)
         for attempt in range(1, TRIES):
             if not isinstance(result.error, TransientStorageError):
                 return result
             time.sleep(0.005 * 2**attempt)
-            result = self._transact_once(group, careful=careful)
+            result = self._transact_once(group, self._storage.write, careful=careful)
         if isinstance(result.error, TransientStorageError):
             result.stage = _Stage.COMMIT
         return result
 
-    def _transact_once(self, group: Sequence[Ticket[Any]], *, careful: bool) -> _Result:
+    def _log(self, result: _Result, commands: int) -> None:
+        _log.error("A transaction of %d commands failed (%s): %s", commands, result.stage.value, result.error)
+
+    def _transact_once(
+        self, group: Sequence[Ticket[Any]], write: Callable[[], AbstractContextManager[Writer]], *, careful: bool
+    ) -> _Result:
         result = _Result()
+        begun = time.monotonic()
         try:
-            with self._storage.write() as writer:
+            with write() as writer:
                 result.stage = _Stage.COMMANDS
                 self._execute(writer, group, result.outcomes, careful=careful)
                 result.stage = _Stage.COMMIT
@@ -218,6 +286,7 @@ class GroupWriter:
             self.commits += 1
             self.commands += len(result.outcomes)
             self._committed()
+        self._is_swift = time.monotonic() - begun < SWIFT
         return result
 
     def _execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import URL, Connection, Engine, make_url, text
@@ -43,7 +43,7 @@ def open_storage(url: str, config: SQLConfig | None = None) -> SQLStorage:
     except BaseException:
         engines.close()
         raise
-    return SQLStorage(engines)
+    return SQLiteStorage(engines) if engines.write.dialect.name == "sqlite" else SQLStorage(engines)
 
 
 def upgrade_storage(url: str, config: SQLConfig | None = None) -> str:
@@ -92,8 +92,6 @@ class SQLStorage:
         self._turn = threading.Lock()
         self._writer: int | None = None
         self._closed = False
-        self._kept: Connection | None = None
-        """The connection of the last writing block, for the next one; None on PostgreSQL: its pool looks after them."""
         is_sqlite = engines.read.dialect.name == "sqlite"
         self._recall = None if is_sqlite else Recall()
         self._clock = SharedClock(_local_time if is_sqlite else self._ask_time)
@@ -104,30 +102,35 @@ class SQLStorage:
         with self._begin(self._engines.read) as connection:
             yield SQLReader(Transaction(connection, self._engines.place))
 
-    @contextmanager
-    def write(self) -> Iterator[SQLWriter]:
+    def write(self) -> AbstractContextManager[SQLWriter]:
         """Return a block that is one transaction, durable once it ended well."""
+        return self._write(at_once=False)
+
+    @contextmanager
+    def _write(self, *, at_once: bool) -> Iterator[SQLWriter]:
         me = threading.get_ident()
         if self._writer == me:
             raise StorageError(
                 "This thread writes to the storage already; end its write block before it begins another."
             )
-        with self._turn:
-            self._writer = me
-            is_committing = False
-            try:
-                with self._begin_writing() as transaction:
-                    yield SQLWriter(transaction)
-                    is_committing = transaction.is_postgresql
-                    transaction.flush(commit=True)
-            except BaseException as error:
-                if self._recall is not None:
-                    self._recall.forget()
-                if is_committing:
-                    self._doubt(error)
-                raise
-            finally:
-                self._writer = None
+        if not self._turn.acquire(blocking=not at_once):
+            raise TransientStorageError(f"Another thread writes to {self._engines.place}; try again.")
+        self._writer = me
+        is_committing = False
+        try:
+            with self._begin_writing(0.0 if at_once else self._engines.patience) as transaction:
+                yield SQLWriter(transaction)
+                is_committing = transaction.is_postgresql
+                transaction.flush(commit=True)
+        except BaseException as error:
+            if self._recall is not None:
+                self._recall.forget()
+            if is_committing:
+                self._doubt(error)
+            raise
+        finally:
+            self._writer = None
+            self._turn.release()
 
     def clock(self) -> datetime:
         """Return the time: the database's own on PostgreSQL, this machine's for SQLite."""
@@ -142,9 +145,6 @@ class SQLStorage:
     def close(self) -> None:
         """Close all connections."""
         self._closed = True
-        if self._turn.acquire(blocking=False):  # else somebody writes still
-            self._let_go()
-            self._turn.release()
         self._engines.close()
 
     @contextmanager
@@ -154,29 +154,10 @@ class SQLStorage:
             yield connection
 
     @contextmanager
-    def _begin_writing(self) -> Iterator[Transaction]:
-        """Begin a writing transaction; to take the connection from its pool takes three times as long as to begin."""
-        if self._recall is not None:
-            with self._begin(self._engines.write) as connection:
-                yield Transaction(connection, self._engines.place, self._recall)
-            return
-        self._check_open()
-        try:
-            with Translated(self._engines.place):
-                self._kept = self._kept or self._engines.write.connect()
-                transaction = Transaction(self._kept, self._engines.place)
-                transaction.begin()
-                yield transaction
-                transaction.commit()
-        except BaseException:
-            self._let_go()
-            raise
-
-    def _let_go(self) -> None:
-        """Give the kept connection back to its pool, which leaves nothing of a transaction."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
+    def _begin_writing(self, patience: float) -> Iterator[Transaction]:  # noqa: ARG002  # of SQLite
+        """Begin a writing transaction."""
+        with self._begin(self._engines.write) as connection:
+            yield Transaction(connection, self._engines.place, self._recall)
 
     def _doubt(self, error: BaseException) -> None:
         """Raise UncertainStorageError for an error of a commit that PostgreSQL may have made before it went away."""
@@ -193,6 +174,47 @@ class SQLStorage:
     def _ask_time(self) -> datetime:
         with self._begin(self._engines.read) as connection:
             return from_micros(connection.execute(_NOW).scalar_one())
+
+
+class SQLiteStorage(SQLStorage):
+    """Jobs in a file of SQLite."""
+
+    def __init__(self, engines: Engines) -> None:
+        super().__init__(engines)
+        self._kept: Connection | None = None
+        """The connection of the last writing block: to take one from the pool takes three times as long as to begin."""
+
+    def write_at_once(self) -> AbstractContextManager[SQLWriter]:
+        """Return a block as ``write`` does; TransientStorageError at its beginning if somebody else writes now."""
+        return self._write(at_once=True)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        if self._turn.acquire(blocking=False):  # else somebody writes still
+            self._let_go()
+            self._turn.release()
+        super().close()
+
+    @contextmanager
+    def _begin_writing(self, patience: float) -> Iterator[Transaction]:
+        self._check_open()
+        try:
+            with Translated(self._engines.place):
+                self._kept = self._kept or self._engines.write.connect()
+                transaction = Transaction(self._kept, self._engines.place)
+                transaction.begin(patience)
+                yield transaction
+                transaction.commit()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        """Give the kept connection back to its pool, which leaves nothing of a transaction."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
 
 def _local_time() -> datetime:

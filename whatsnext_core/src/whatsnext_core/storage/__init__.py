@@ -3,7 +3,7 @@
 from whatsnext_core.storage.appending import resumption, unseen
 from whatsnext_core.storage.claims import SUBMISSION_LASTS, UPLOAD_LASTS, ClaimRequest, Renewal, Settled
 from whatsnext_core.storage.looks import Ahead, Holding, Parent, PastRun, Place
-from whatsnext_core.storage.protocol import Reader, Storage, Writer
+from whatsnext_core.storage.protocol import NearStorage, Reader, Storage, Writer
 from whatsnext_core.storage.queries import EVERY_EVENT, Demand, EventFilter, JobOrder, JobQuery, LogPart, Page
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "JobOrder",
     "JobQuery",
     "LogPart",
+    "NearStorage",
     "Page",
     "Parent",
     "PastRun",

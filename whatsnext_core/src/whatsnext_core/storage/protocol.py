@@ -462,3 +462,15 @@ class Storage(Protocol):
     def close(self) -> None:
         """Release everything; the storage is not used afterwards."""
         ...
+
+
+@runtime_checkable
+class NearStorage(Storage, Protocol):
+    """A storage on a disk of this machine: it can write a little without waiting for anybody but that disk.
+
+    A server that has nothing else to do then writes at once, instead of waking a thread for it and being woken again.
+    """
+
+    def write_at_once(self) -> AbstractContextManager[Writer]:
+        """Return a block as ``write`` does; TransientStorageError at its beginning if somebody else writes now."""
+        ...

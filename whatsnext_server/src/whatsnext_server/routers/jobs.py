@@ -114,6 +114,7 @@ async def update_job(request: Request, job_id: JobId, body: JobUpdate) -> Respon
         services_of(request),
         job_id,
         lambda writer, job, now: writer.update_job(job_id, body.changes(job), now),
+        brief=body.depends is None and body.conditions is None,
     )
 
 
@@ -189,14 +190,16 @@ def _statuses(texts: Sequence[str]) -> Iterator[JobStatus]:
         yield from (JobStatus.parse(word.strip()) for word in text.split(",") if word.strip())
 
 
-async def _change(services: Services, job_id: int, change: Callable[[Writer, Job, datetime], Job]) -> Response:
+async def _change(
+    services: Services, job_id: int, change: Callable[[Writer, Job, datetime], Job], *, brief: bool = False
+) -> Response:
     """Run a change of a job as it stands, tell those whom it may concern, and answer the job."""
 
     def command(writer: Writer, now: datetime) -> tuple[Job, str | None]:
         before = writer.job(job_id)
         return change(writer, before, now), before.client_id
 
-    job, holder = await services.write(command)
+    job, holder = await services.write(command, brief=brief)
     services.housekeeper.wake()
     services.room.jobs(job.project_id)
     if holder is not None:

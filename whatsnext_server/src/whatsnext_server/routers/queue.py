@@ -71,7 +71,7 @@ async def fetch_job(
         found = writer.claim(claim, now)
         return {"job": fetched_document(found[0].job) if found else None, "num_pending": pending}
 
-    return Answer(await services_of(request).write(command))
+    return Answer(await services_of(request).write(command, brief=True))
 
 
 @router.delete(

@@ -14,6 +14,8 @@ from whatsnext_core.storage import ClaimRequest, Page, Reader, Writer
 from whatsnext_core.sync import Order, OrderKind, SyncRequest, SyncResponse
 from whatsnext_server.config import ServerSettings
 
+FEW = 8
+"""Attempts that a request may tell of or ask for, so that it takes a moment only."""
 ALL_PROJECTS = 10_000
 """Projects whose waiting jobs are counted for a client that serves all."""
 
@@ -33,6 +35,12 @@ class Exchange:
     def lease(self) -> timedelta:
         """How long a lease is."""
         return timedelta(seconds=self.settings.lease_seconds)
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether it takes a moment only to take it in and to answer it."""
+        told = (self.request.adopted, self.request.running, self.request.held, self.request.ended, self.request.output)
+        return self.request.want <= FEW and sum(map(len, told)) + len(self.request.released) <= FEW
 
     def first(self, writer: Writer, now: datetime) -> SyncResponse:
         """Take everything in, and return what there is for the client.

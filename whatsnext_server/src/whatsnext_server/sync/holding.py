@@ -27,7 +27,7 @@ async def answer_sync(services: Services, request: Request, exchange: Exchange) 
     )
     services.room.enter(seat)
     try:
-        response = await services.write(exchange.first)
+        response = await services.write(exchange.first, brief=exchange.is_brief)
         _tell(services, message, response)
         if not _has_news(services, session, message, response):
             response = await _hold(services, request, exchange, seat, response)

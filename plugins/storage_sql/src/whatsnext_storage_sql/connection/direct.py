@@ -8,6 +8,8 @@ On PostgreSQL statements of which none needs the answer of another travel togeth
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -118,6 +120,9 @@ class Order(NamedTuple):
 
 
 _BEGIN = Order("BEGIN IMMEDIATE")
+SHORTEST_PAUSE = 0.001
+LONGEST_PAUSE = 0.05
+"""Seconds between two looks whether another process still writes."""
 
 
 class Channel:
@@ -130,9 +135,19 @@ class Channel:
         self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
         self._execute = _execute_heard if _is_heard(connection) else _execute
 
-    def begin(self) -> None:
-        """Begin to write."""
-        self.run((_BEGIN,))
+    def begin(self, patience: float) -> None:
+        """Begin to write to SQLite, and wait so many seconds for another process to end that."""
+        until, pause = time.monotonic() + patience, SHORTEST_PAUSE
+        while True:
+            try:
+                self.run((_BEGIN,))
+            except exc.OperationalError as error:
+                if time.monotonic() >= until or not _is_taken(error.orig):
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return
 
     def run(self, orders: Sequence[Order], asked: Sequence[Question] = (), *, commit: bool = False) -> list[list[Any]]:  # noqa: ARG002  # nobody is waited for
         """Run statements in this order and return the rows of each query.
@@ -177,7 +192,7 @@ class _Far(Channel):
         super().__init__(connection)
         self._wire: Wire = connection.info[WIRE]
 
-    def begin(self) -> None:
+    def begin(self, patience: float) -> None:
         """A transaction begins with its first statement."""
 
     def run(self, orders: Sequence[Order], asked: Sequence[Question] = (), *, commit: bool = False) -> list[list[Any]]:
@@ -234,6 +249,11 @@ class _Far(Channel):
 def channel(connection: Connection) -> Channel:
     """Return the way from a transaction on a connection to the driver."""
     return Channel(connection) if connection.dialect.name == "sqlite" else _Far(connection)
+
+
+def _is_taken(error: BaseException | None) -> bool:
+    """Whether an error of SQLite says that another process writes."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # its other bits say how it came to that
 
 
 def _is_heard(connection: Connection) -> bool:

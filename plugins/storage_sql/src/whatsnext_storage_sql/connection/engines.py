@@ -17,6 +17,8 @@ from whatsnext_core.errors import StorageError
 from whatsnext_storage_sql.config import SQLConfig
 from whatsnext_storage_sql.connection.direct import WIRE, Channel, Order
 
+_BEGIN = Order("BEGIN")
+
 
 @frozen(kw_only=True)
 class Engines:
@@ -28,6 +30,8 @@ class Engines:
     """For consistent views."""
     place: str
     """What messages call the database: its file, or its URL without a password."""
+    patience: float = 0.0
+    """Seconds that a transaction waits for another process which writes to the same SQLite file."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -58,25 +62,29 @@ def _open_sqlite(url: URL, config: SQLConfig) -> Engines:
     arguments = {"timeout": config.busy_timeout}
     write = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=config.busy_timeout, connect_args=arguments)
     read = create_engine(url, pool_size=config.readers, max_overflow=config.readers, connect_args=arguments)
-    for engine, begin, cache in ((write, "BEGIN IMMEDIATE", 64), (read, "BEGIN", 8)):
-        event.listen(engine, "connect", partial(_set_up_sqlite, cache))
-        event.listen(engine, "begin", _Begin(begin))
-    return Engines(write=write, read=read, place=place_of(url))
+    event.listen(write, "connect", partial(_set_up_sqlite, 64))
+    event.listen(write, "connect", _refuse_to_wait)
+    event.listen(write, "begin", partial(_begin_to_write, config.busy_timeout))
+    event.listen(read, "connect", partial(_set_up_sqlite, 8))
+    event.listen(read, "begin", _begin_to_read)
+    return Engines(write=write, read=read, place=place_of(url), patience=config.busy_timeout)
 
 
-class _Begin:
-    """Begins a transaction in so many words: the driver itself would wait for the first write, and spoil savepoints.
+def _begin_to_read(connection: Connection) -> None:
+    """Begin a transaction in so many words: the driver itself would wait for the first write, and spoil savepoints."""
+    Channel(connection).run((_BEGIN,))
 
-    One that was begun straight at the driver goes on.
-    """
 
-    def __init__(self, statement: str) -> None:
-        self._order = Order(statement)
+def _begin_to_write(patience: float, connection: Connection) -> None:
+    """Begin a transaction that writes, unless it was begun straight at the driver."""
+    driver: Any = connection.connection.driver_connection
+    if not driver.in_transaction:
+        Channel(connection).begin(patience)
 
-    def __call__(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        if not driver.in_transaction:
-            Channel(connection).run((self._order,))
+
+def _refuse_to_wait(connection: sqlite3.Connection, _: Any) -> None:
+    """Let SQLite say at once that another process writes: how long to wait for that is decided by who begins."""
+    connection.execute("PRAGMA busy_timeout = 0").close()
 
 
 def _set_up_sqlite(cache: int, connection: sqlite3.Connection, _: Any) -> None:

@@ -88,9 +88,9 @@ class Transaction:
         self.is_postgresql = self.connection.dialect.name == "postgresql"
         self._channel = channel(self.connection)
 
-    def begin(self) -> None:
-        """Begin it, if its connection has not."""
-        self._channel.begin()
+    def begin(self, patience: float) -> None:
+        """Begin to write to SQLite, and wait so many seconds for another process to end that."""
+        self._channel.begin(patience)
 
     def commit(self) -> None:
         """Commit it, after ``flush``."""
