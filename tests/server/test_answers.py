@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 from tests.server.serving import Api
 from whatsnext_core.converters import to_json
-from whatsnext_core.model import EndOutcome, Job, JobStatus
-from whatsnext_server.http.answers import encode
+from whatsnext_core.model import EndOutcome, Job, JobStatus, Requirement, Task
+from whatsnext_server.http.answers import Texts, encode
 
 
 def test_assigned_jobs_are_written_as_any_value_of_the_model(api: Api) -> None:
@@ -47,3 +47,14 @@ def test_job_with_a_lone_surrogate_is_written_as_any_value_of_the_model() -> Non
         updated_at=now,
     )
     assert json.loads(encode([job])) == [to_json(job)]
+
+
+def test_what_is_kept_encoded_is_written_as_any_value_of_the_model() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    texts = Texts(2)
+    needs = Requirement(cpu=2, labels=frozenset({"b", "a"}))
+    for number in (1, 2, 3):
+        task = Task(id=number, project_id=1, name="train", requirement=needs, created_at=now, updated_at=now)
+        assert texts[task] is texts[task]
+        assert json.loads(encode([texts[task]])) == [to_json(task)]
+        assert json.loads(encode([texts[task], "\ud800", now])) == [to_json(task), "\ud800", to_json(now)]

@@ -18,7 +18,7 @@ from whatsnext_server.events.delivery import Pace
 from whatsnext_server.events.feed import Feed
 from whatsnext_server.events.notifying import Notifying
 from whatsnext_server.files.checksums import Checksums
-from whatsnext_server.http.answers import Encoded, encode
+from whatsnext_server.http.answers import Encoded, Texts, encode
 from whatsnext_server.http.errors import BusyError
 from whatsnext_server.process.siblings import Siblings
 from whatsnext_server.sync.given import GivenOrders
@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 READS: Final = 2000
 """Reading requests that may wait; more are refused, so that a flood is felt by those who cause it."""
+TASKS: Final = 4096
+"""Tasks that are kept encoded, as many as a storage may keep read."""
 WORKERS: Final = 2
 """Threads for what may compute for seconds, and thereby large batches that are taken in at the same time."""
 
@@ -66,6 +68,8 @@ class Services:
         """What the server does by itself."""
         self.checksums = Checksums()
         """The checksums of files that are being sent."""
+        self.tasks = Texts(TASKS)
+        """The tasks of which jobs are handed out."""
         self._reading = 0
         self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whatsnext-reader")
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="whatsnext-worker")

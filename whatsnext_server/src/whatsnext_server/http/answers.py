@@ -11,7 +11,12 @@ from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=to_json)
+
+def _as_json(value: Any) -> Any:
+    return json.loads(bytes(value)) if isinstance(value, msgspec.Raw) else to_json(value)
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_as_json)
 
 
 def encode(value: Any) -> bytes:
@@ -20,6 +25,26 @@ def encode(value: Any) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
         return _ENCODER.encode(value).encode()
+
+
+class Texts:
+    """Values as JSON that answers show again and again, each encoded once.
+
+    One is known by its identity, so it is for values that never change, and that whoever has them keeps.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._texts: dict[int, tuple[Any, msgspec.Raw]] = {}
+
+    def __getitem__(self, value: Any) -> msgspec.Raw:
+        """Return what ``encode`` takes for a value of the model."""
+        found = self._texts.get(id(value))
+        if found is None:
+            if len(self._texts) >= self._most:
+                self._texts.clear()
+            found = self._texts[id(value)] = (value, msgspec.Raw(encode(to_json(value))))  # which keeps the value, too
+        return found[1]
 
 
 class Encoded(Response):
@@ -49,4 +74,4 @@ def listing(values: Any) -> bytes:
     return encode([to_json(value) for value in values])
 
 
-__all__ = ["Answer", "Encoded", "encode", "listing"]
+__all__ = ["Answer", "Encoded", "Texts", "encode", "listing"]

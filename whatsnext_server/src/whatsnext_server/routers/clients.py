@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from operator import attrgetter
+from typing import Annotated
 
-from attrs import evolve
+from attrs import fields
 from fastapi import Query, Request
 from starlette.responses import Response
 
@@ -32,6 +33,9 @@ LARGE = 64 * 1024
 MANY = 20
 """Assignments in an answer from which on it is written apart from the event loop."""
 
+_FIELDS = tuple(field.name for field in fields(SyncResponse))
+_fields_of = attrgetter(*_FIELDS)
+
 ActiveOnly = Annotated[bool, Query(description="Whether to leave out clients that were deactivated.")]
 
 
@@ -55,7 +59,8 @@ async def sync(request: Request, client_id: ClientId) -> Response:
     message = await services.work(_read, body) if len(body) > LARGE else _read(body)
     exchange = Exchange(client_id=client_id, request=message, settings=services.settings)
     response = await answer_sync(services, request, exchange)
-    return Encoded(await services.work(_write, response) if len(response.assignments) > MANY else _write(response))
+    is_large = len(response.assignments) > MANY
+    return Encoded(await services.work(_write, services, response) if is_large else _write(services, response))
 
 
 @router.post(
@@ -144,25 +149,19 @@ def _read(body: bytes) -> SyncRequest:
     return from_json(parse_json(body), SyncRequest, what="sync")
 
 
-def _write(response: SyncResponse) -> bytes:
-    """Return the encoded answer. The jobs of a batch are of few tasks and get alike: what is alike is written once."""
-    document = to_json(evolve(response, assignments=(), outcomes=()))
-    document["outcomes"] = response.outcomes
-    tasks: dict[int, Any] = {}
-    allocations: dict[int, Any] = {}
-    for each in response.assignments:
-        if id(each.task) not in tasks:
-            tasks[id(each.task)] = to_json(each.task)
-        if id(each.allocation) not in allocations:
-            allocations[id(each.allocation)] = to_json(each.allocation)
-        document["assignments"].append(
-            {
-                "job": job_document(each.job),
-                "task": tasks[id(each.task)],
-                "fence": each.fence,
-                "allocation": allocations[id(each.allocation)],
-            }
-        )
+def _write(services: Services, response: SyncResponse) -> bytes:
+    """Return the encoded answer, in which tasks are written once for all answers."""
+    document = dict(zip(_FIELDS, _fields_of(response), strict=True))
+    document["lease"], document["interval"] = to_json(response.lease), to_json(response.interval)
+    document["assignments"] = [
+        {
+            "job": job_document(each.job),
+            "task": services.tasks[each.task],
+            "fence": each.fence,
+            "allocation": each.allocation,
+        }
+        for each in response.assignments
+    ]
     return encode(document)
 
 
