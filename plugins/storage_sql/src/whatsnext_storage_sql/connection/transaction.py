@@ -141,15 +141,18 @@ class Transaction:
 
     def insert(self, table: Table, columns: Sequence[str], rows: Rows, conflict: str = "") -> None:
         """Insert rows of plain values; ``conflict`` says what to do about a row that is there already."""
-        self._note(inserting(self.connection.dialect, table, columns, rows, conflict))
+        if rows:
+            self._note(inserting(self.connection.dialect, table, columns, rows, conflict))
 
     def update(self, table: Table, columns: Sequence[str], keys: Sequence[str], rows: Rows) -> None:
         """Set columns of rows that are found by their keys; each row gives first the values, then the keys, plain."""
-        self._note(updating(self.connection.dialect, table, columns, keys, rows))
+        if rows:
+            self._note(updating(self.connection.dialect, table, columns, keys, rows))
 
     def delete(self, table: Table, keys: Sequence[str], rows: Rows) -> None:
         """Delete rows that are found by their keys, given as plain values."""
-        self._note(deleting(self.connection.dialect, table, keys, rows))
+        if rows:
+            self._note(deleting(self.connection.dialect, table, keys, rows))
 
     def note(self, query: Query, **parameters: Any) -> None:
         """Run a statement that changes rows, with what else is to be written."""
