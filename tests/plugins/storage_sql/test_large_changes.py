@@ -1,12 +1,19 @@
 """Changes that concern thousands of jobs go on in steps, and end as if they had been made at once."""
 
+from collections.abc import Callable
+
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tests.plugins.storage_sql.invariants import check_invariants
+from tests.plugins.storage_sql.spying import spying
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import JobSpec, JobStatus, Requirement, TaskSpec
 from whatsnext_core.storage import Page
 from whatsnext_core.testing.storage import Story
+from whatsnext_storage_sql.database import get_engine
+from whatsnext_storage_sql.models import Base, Halt, Project, Task
 from whatsnext_storage_sql.storage import SQLStorage
 
 S = JobStatus
@@ -86,3 +93,51 @@ def test_abandoned_batch_leaves_nothing(story: Story, sql_url: str) -> None:
         story.write(lambda writer: writer.publish_submission(batch, story.now))
     story.write(lambda writer: writer.delete_task(task.id))
     check_invariants(sql_url)
+
+
+def test_one_look_is_enough_to_see_that_nothing_is_due(story: Story, storage: SQLStorage) -> None:
+    story.jobs(story.task(), 3)
+    story.client()
+    story.claim(limit=1)
+    with spying() as spy, storage.write() as writer:
+        settled = writer.settle(story.now, 100)
+    assert (settled.steps, settled.more) == (0, False)
+    assert sum(statement.startswith("SELECT") for statement in spy.statements) == 2  # the servers' and this one
+
+
+def delete_task(story: Story) -> None:
+    task = story.task()
+    story.write(lambda writer: writer.delete_task(task.id))
+
+
+def delete_project(story: Story) -> None:
+    project = story.project()
+    story.write(lambda writer: writer.delete_project(project.id))
+
+
+@pytest.mark.parametrize(("kind", "leave"), [(Task, delete_task), (Project, delete_project)])
+def test_what_was_deleted_is_cleared_away_when_nothing_else_is_due(
+    story: Story, sql_url: str, kind: type[Base], leave: Callable[[Story], None]
+) -> None:
+    leave(story)
+    assert number(sql_url, kind) == 1
+    settle_in_steps(story)
+    assert number(sql_url, kind) == 0
+
+
+def test_failed_job_whose_siblings_go_is_settled_when_nothing_else_is_due(story: Story, sql_url: str) -> None:
+    engine = get_engine(sql_url)
+    with Session(engine) as session, session.begin():
+        session.add(Halt(job_id=1))
+    engine.dispose()
+    settle_in_steps(story)
+    assert number(sql_url, Halt) == 0
+
+
+def number(url: str, kind: type[Base]) -> int:
+    """How many rows a table has."""
+    engine = get_engine(url)
+    with Session(engine) as session:
+        found = len(session.scalars(select(kind)).all())
+    engine.dispose()
+    return found

@@ -107,8 +107,6 @@ _CLEAR = delete(ARTIFACT_CHUNK).where(
     ARTIFACT_CHUNK.c.artifact_id == bindparam("id"), ARTIFACT_CHUNK.c.offset <= bindparam("last")
 )
 _FORGET = delete(ARTIFACT).where(ARTIFACT.c.id == bindparam("id"))
-EXPIRES = Query(select(func.min(ARTIFACT.c.expires_at)))
-"""When the next file is cleared away."""
 
 
 def artifacts(tx: Transaction, job_id: int, page: Page) -> Sequence[Artifact]:

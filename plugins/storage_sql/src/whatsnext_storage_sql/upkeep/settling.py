@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Row, bindparam, func, or_, select
 
 from whatsnext_core.states import LEASE_LAPSED
 from whatsnext_core.storage import SUBMISSION_LASTS, Settled
 from whatsnext_storage_sql import artifacts
 from whatsnext_storage_sql.attempts.attempts import Holds
-from whatsnext_storage_sql.attempts.attending import attendance
+from whatsnext_storage_sql.attempts.attending import ROW, attendance_of
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.admitting import advance_batches, batch_is_due
@@ -21,7 +21,18 @@ from whatsnext_storage_sql.jobs.jobstate import UNLOCKED
 from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.jobs.siblings import stop_siblings, stopping_is_due
 from whatsnext_storage_sql.queue.reclassing import reclass, reclassing_is_due
-from whatsnext_storage_sql.tables import DELAYED, JOB, LEASE, SUBMISSION, TASK
+from whatsnext_storage_sql.tables import (
+    ARTIFACT,
+    DELAYED,
+    HALT,
+    JOB,
+    LEASE,
+    PROJECT,
+    RECLASSING,
+    RIPPLE,
+    SUBMISSION,
+    TASK,
+)
 from whatsnext_storage_sql.upkeep.clearing import clear, clearing_is_due
 from whatsnext_storage_sql.upkeep.telling import go_on_telling, telling_is_due
 
@@ -40,15 +51,33 @@ _WOKEN = Query(
     .order_by(DELAYED.c.not_before, DELAYED.c.job_id)
     .limit(bindparam("limit"))
 )
-_FIRST_LAPSE = Query(select(func.min(LEASE.c.expires_at)))
-_FIRST_END = Query(select(func.min(DELAYED.c.not_before)))
-_OPENED = Query(select(func.min(SUBMISSION.c.created_at)))
+_AHEAD = Query(
+    select(
+        select(func.min(LEASE.c.expires_at)).scalar_subquery().label("lapses"),
+        select(func.min(DELAYED.c.not_before)).scalar_subquery().label("wakes"),
+        select(func.min(ARTIFACT.c.expires_at)).scalar_subquery().label("expires"),
+        select(func.min(SUBMISSION.c.created_at)).scalar_subquery().label("opened"),
+        or_(
+            select(HALT.c.job_id).exists(),
+            select(RIPPLE.c.id).exists(),
+            select(RECLASSING.c.task_id).exists(),
+            select(SUBMISSION.c.id).where(SUBMISSION.c.state != "open").exists(),
+            select(TASK.c.id).where(TASK.c.deleted).exists(),
+            select(PROJECT.c.id).where(PROJECT.c.deleted).exists(),
+        ).label("waits"),
+    )
+)
+"""Selects when something falls due next, of each kind, and whether something waits already."""
 
 
 def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
     """Do up to ``limit`` small pieces of what is due."""
-    attended = attendance(tx)
+    rows, (ahead,) = tx.ask((ROW, {}), (_AHEAD, {}))
+    attended = attendance_of(rows)
     earliest = now if attended is None else attended.earliest_lapse(now)
+    first = _first(ahead, ahead.lapses)
+    if not ahead.waits and (first is None or first > now):  # as most often; one look is enough to see it
+        return Settled(steps=0, more=False, next_at=_first(ahead, ahead.lapses and max(ahead.lapses, earliest)))
     may_lapse = earliest <= now
     steps = stop_siblings(tx, now, limit)
     if may_lapse and steps < limit:
@@ -58,16 +87,14 @@ def settle(tx: Transaction, now: datetime, limit: int) -> Settled:
             steps += stage(tx, now, limit - steps)
     if (may_lapse and tx.first(_LAPSED, now=now, limit=1) is not None) or _is_due(tx, now):
         return Settled(steps=steps, more=True, next_at=now)
-    times: list[datetime] = []
-    if (first_lapse := tx.scalar(_FIRST_LAPSE)) is not None:
-        times.append(max(first_lapse, earliest))
-    if (first_end := tx.scalar(_FIRST_END)) is not None:
-        times.append(first_end)
-    if (expires := tx.scalar(artifacts.EXPIRES)) is not None:
-        times.append(expires)
-    if (opened := tx.scalar(_OPENED)) is not None:
-        times.append(opened + SUBMISSION_LASTS)
-    return Settled(steps=steps, more=False, next_at=min(times, default=None))
+    (ahead,) = tx.all(_AHEAD)
+    return Settled(steps=steps, more=False, next_at=_first(ahead, ahead.lapses and max(ahead.lapses, earliest)))
+
+
+def _first(ahead: Row[Any], lapses: datetime | None) -> datetime | None:
+    """Return when the first thing falls due; ``lapses`` says when a lease does."""
+    times = (lapses, ahead.wakes, ahead.expires, ahead.opened and ahead.opened + SUBMISSION_LASTS)
+    return min((time for time in times if time is not None), default=None)
 
 
 def _is_due(tx: Transaction, now: datetime) -> bool:
