@@ -91,7 +91,7 @@ class Record:
     def to_bytes(self) -> bytes:
         """Return the record as it is written to disk."""
         plain = {name: getattr(self, name) for name in _NAMES}
-        plain["allocation"] = _allocation(self.allocation)
+        plain["allocation"], plain["handle"] = _allocation(self.allocation), to_json(self.handle)
         plain["end"] = None if self.end is None else to_json(self.end)
         return json.dumps(plain).encode()
 
