@@ -93,7 +93,7 @@ class Runner:
             return failure(held, Cause.FORMAT_ERROR, f"{name} made no command: {type(error).__name__}: {error}")
         try:
             if turn is None or self._turns is None:
-                self._write_down()
+                self.write_down()
                 held.handle = dict(self._engine.start(invocation))
                 _ = held.start  # a stranger's handle may be anything
             else:
@@ -102,7 +102,7 @@ class Runner:
             files = self._engine.logs(held.handle)
         except Exception as error:  # noqa: BLE001 - a stranger's engine
             if held.handle is not None:
-                self._write_down()
+                self.write_down()
                 self._tell(held, self._engine.kill)
             words = f"{error}" if isinstance(error, WhatsNextError) else f"{type(error).__name__}: {error}"
             return failure(held, Cause.ENGINE, f"{name} could not start it: {words}")
@@ -114,7 +114,7 @@ class Runner:
             self._look_soon()
         self._note_down(held)
         if not held.in_turn:
-            self._write_down()
+            self.write_down()
         return None
 
     def adopt(self, record: Record, held: Held) -> AttemptEnd | None:
@@ -138,7 +138,7 @@ class Runner:
     def remember(self, held: Held) -> None:
         """Write down what is known of an attempt."""
         self._note_down(held)
-        self._write_down()
+        self.write_down()
 
     def remember_end(self, held: Held) -> None:
         """Write down how an attempt ended, with the next look."""
@@ -151,7 +151,7 @@ class Runner:
         self._folder.journal.save(held.record(self._formatter))
         held.on_disk = True
 
-    def _write_down(self) -> None:
+    def write_down(self) -> None:
         """Write what was noted down."""
         try:
             self._folder.journal.flush()
@@ -162,7 +162,7 @@ class Runner:
 
     def descriptors(self) -> tuple[int, ...]:
         """Return what becomes readable when there is news of the attempts."""
-        self._write_down()
+        self.write_down()
         if not self.live:
             return ()
         try:
@@ -185,7 +185,7 @@ class Runner:
 
         Those that have run for too long are asked to end, and those that did not heed it are killed.
         """
-        self._write_down()
+        self.write_down()
         if not self.live:
             return []
         self._hear_verdicts(now)
@@ -252,7 +252,7 @@ class Runner:
         held.stopping = held.stopping or Cause.LOST
         held.kill_at = time.monotonic() + PATIENCE
         self._look_soon()
-        self._write_down()
+        self.write_down()
         self._tell(held, self._engine.kill)
 
     def forget(self, held: Held) -> None:

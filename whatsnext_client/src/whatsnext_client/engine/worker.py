@@ -152,6 +152,7 @@ class Worker:
         finally:
             for part in (self._neighbours, self._exchange, self._diary, self._delivery, self._waker):
                 part.close()
+            self._runner.write_down()
             gc.unfreeze()
         if self._fatal is not None:
             raise self._fatal
