@@ -103,6 +103,21 @@ def test_statement_that_cannot_be_prepared_fails_each_time(connection: psycopg.C
         connection.rollback()
 
 
+@pytest.mark.parametrize("change", ["ALTER TABLE thing ADD COLUMN more int", "DEALLOCATE ALL"])
+def test_statement_that_a_change_made_stale_fails_once(connection: psycopg.Connection[Any], change: str) -> None:
+    wire = Wire(connection)
+    assert values(wire, "SELECT * FROM thing") == []
+    connection.commit()
+    connection.execute(change)
+    connection.commit()
+    with pytest.raises(psycopg.Error):
+        values(wire, "SELECT * FROM thing")
+    connection.rollback()
+    for _ in range(2):
+        assert values(wire, "SELECT * FROM thing") == []
+        connection.commit()
+
+
 def test_more_statements_than_stay_prepared_run_all_the_same(connection: psycopg.Connection[Any]) -> None:
     wire = Wire(connection)
     for number in range(2 * KEPT):

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from psycopg import Connection, DataError, OperationalError
 from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
@@ -64,6 +64,8 @@ class Wire:
         self._loader = Transformer(driver)
         self._names: dict[str, bytes] = {}
         self._last_name = 0
+        self._is_stale = False
+        """Whether what is prepared fits no more, or is not there."""
         self._readable, self._usable = select.poll(), select.poll()
         self._readable.register(self._libpq.socket, select.POLLIN)
         self._usable.register(self._libpq.socket, select.POLLIN | select.POLLOUT)
@@ -91,7 +93,9 @@ class Wire:
         answers = []
         for new, result in zip(prepared, received, strict=True):
             if result.status == _FAILED:
-                raise error_from_result(result)
+                error = error_from_result(result)
+                self._is_stale = isinstance(error, FeatureNotSupported | InvalidSqlStatementName)
+                raise error
             if new is None:
                 answers.append(Answer(self._loader, result))
             else:
@@ -111,7 +115,8 @@ class Wire:
         """Send statements; return for each answer that is to come the name of what it prepares, or None."""
         libpq, awaited = self._libpq, list[Mapping[str, bytes] | None]()
         libpq.enter_pipeline_mode()
-        if len(self._names) + len(steps) > KEPT:
+        if self._is_stale or len(self._names) + len(steps) > KEPT:
+            self._is_stale = False
             self._names.clear()
             libpq.send_query_params(b"DEALLOCATE ALL", None)
             awaited.append({})
