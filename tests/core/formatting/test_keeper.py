@@ -180,6 +180,15 @@ def test_record_that_is_damaged_is_no_record(jobs: Jobs, later: Jobs) -> None:
     assert not later.engine.adopt(handle)
 
 
+def test_record_that_is_damaged_hides_no_other(jobs: Jobs, later: Jobs) -> None:
+    handle = jobs.start(jobs.script("exit 3"))
+    jobs.wait(handle)
+    file = Path(handle["process"])
+    file.write_text('{"id": "someone else", "pi\n\x00\n' + file.read_text())
+    assert later.engine.adopt(handle)
+    assert later.engine.poll({"job": handle})["job"].exit_code == 3
+
+
 def test_handle_that_is_no_handle_is_not_adopted() -> None:
     assert not Processes().adopt({"mark": 1, "process": None})
 

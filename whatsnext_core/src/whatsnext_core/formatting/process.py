@@ -337,8 +337,11 @@ def _read(handle: Handle) -> tuple[Root, Mapping[str, Any] | None]:
     """Return the first process of an execution and how it ended, or that it never begins, as its keeper wrote it."""
     mark = handle["mark"]
     root, record = Root(pid=0, birth="", mark=mark), None
-    with suppress(OSError, ValueError):
-        for line in Path(handle["process"]).read_text(encoding="ascii").splitlines():
+    lines: list[bytes] = []
+    with suppress(OSError):
+        lines = Path(handle["process"]).read_bytes().splitlines()
+    for line in lines:
+        with suppress(ValueError):  # one that found no room on the disk
             message = json.loads(line)
             if message["id"] == mark and "pid" in message:
                 root = Root(pid=message["pid"], birth=message["birth"], mark=mark)
