@@ -16,8 +16,8 @@ import pytest
 from tests.core.formatting.formatters import Least
 from tests.core.formatting.processes import SLEEP, keeper_of, process_of, recorded, state
 from tests.support import wait_until
-from whatsnext_core.formatting import ExecutionState, keeper
-from whatsnext_core.formatting.process import Processes
+from whatsnext_core.formatting import ExecutionState, Invocation, keeper
+from whatsnext_core.formatting.process import Processes, write_files
 from whatsnext_core.model import Cause
 from whatsnext_core.testing.formatter import Jobs
 
@@ -178,6 +178,14 @@ def test_record_that_is_damaged_is_no_record(jobs: Jobs, later: Jobs) -> None:
     jobs.wait(handle)
     Path(handle["process"]).write_text('{"id": "someone else", "pid": 1, "birth": "x"}\n{"id"')
     assert not later.engine.adopt(handle)
+
+
+def test_files_that_were_longer_before_are_cut(tmp_path: Path) -> None:
+    file = tmp_path / "parameters.json"
+    file.write_text('{"lr": 0.001}')
+    given = Invocation(key="1-1", argv=("true",), files={file: b"{}"}, stdout=tmp_path / "out", stderr=tmp_path / "err")
+    write_files(given)
+    assert file.read_text() == "{}"
 
 
 def test_record_that_is_damaged_hides_no_other(jobs: Jobs, later: Jobs) -> None:
