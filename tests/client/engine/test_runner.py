@@ -15,6 +15,8 @@ from whatsnext_client.engine.records import Held
 from whatsnext_client.engine.runner import Runner
 from whatsnext_client.engine.surroundings import Surroundings
 from whatsnext_client.engine.turns import Turn
+from whatsnext_core.formatting import Handle, Invocation
+from whatsnext_core.formatting.process import Processes
 from whatsnext_core.model import AttemptEnd
 from whatsnext_formatter_cli.formatter import CLIFormatter
 
@@ -87,6 +89,22 @@ def test_whatever_lets_the_engine_hear_of_an_attempt_in_turn_writes_it_down_firs
         wait_until(begun.exists)
     for each in list(runner.live.values()):
         runner.kill(each)
+
+
+def test_an_attempt_in_turn_is_written_down_when_another_one_makes_the_engine_hear_of_it(
+    runner: Runner, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[set[str]] = []
+    start = Processes.start
+
+    def noting(self: Processes, invocation: Invocation) -> Handle:
+        written.append(set(remembered(folder.path)))
+        return start(self, invocation)
+
+    monkeypatch.setattr(Processes, "start", noting)
+    assert runner.start(attempt(1, "true"), Turn(width=1, until=FOREVER)) is None
+    assert runner.start(attempt(2, "true")) is None
+    assert written == [{"1-1"}]
 
 
 def test_ends_are_written_down_with_the_next_look(runner: Runner, folder: StateFolder) -> None:
