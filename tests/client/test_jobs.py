@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from datetime import date
+from http import HTTPStatus
 
 import pytest
 
@@ -91,6 +93,13 @@ def test_a_dependency_that_is_not_queued_is_refused_before_anything_is_sent(proj
         (lambda: Job("", "train"), "empty"),
         (lambda: Job("job", "train", {"x": object()}), "no JSON"),
         (lambda: Job("job", "train", {"x": "y" * 2**21}), "bytes"),
+        (lambda: Job("job", "train", {"x": 2**64}), "64 bits"),
+        (lambda: Job("job", "train", {"x": date(2026, 1, 31)}), "of type date, which is no JSON"),
+        (lambda: Job("job", "train", {"x": {1: 2}}), "no string"),
+        (lambda: Job("job", "train", {"x": "\ud800"}), "lone surrogate"),
+        (lambda: Job("job\n", "train"), "white space"),
+        (lambda: Job("job", "train", priority=2**31), "priority"),
+        (lambda: Job("job", "train", timeout=-1), "timeout of job 'job' is -1"),
     ],
 )
 def test_what_no_server_takes_is_refused_here(project: Project, make: Callable[[], Job], why: str) -> None:
@@ -98,11 +107,33 @@ def test_what_no_server_takes_is_refused_here(project: Project, make: Callable[[
         project.append_queue(make())
 
 
+def test_subclasses_of_what_json_knows_are_sent_as_such(project: Project) -> None:
+    class Word(str):
+        __slots__ = ()
+
+    given = {Word("word"): Word("é"), "one": HTTPStatus.OK, "pair": (1, 2.5), "large": 1e300}
+    job = project.append("job", "train", given)
+    (batched,) = project.extend_queue([Job(Word("job"), Word("train"), given)])
+    assert job.refresh().parameters == {"word": "é", "one": 200, "pair": [1, 2.5], "large": 1e300}
+    assert [each.parameters for each in project.jobs if each.id == batched] == [job.parameters]
+
+
+def test_jobs_without_dependencies_keep_theirs_apart(project: Project) -> None:
+    first, second = Job("first", "train"), Job("second", "train")
+    project.append_queue(first)
+    first.set_depends_to({})
+    second.set_depends_to([first])
+    assert (first.depends, second.depends, Job("third", "train").depends) == ({}, {first.id: "first"}, {})
+
+
 def test_a_dependency_that_is_no_job_is_refused() -> None:
     with pytest.raises(InvalidError, match="None; ids are whole numbers"):
         Job("job", "train", depends={None: "not queued"})  # type: ignore[arg-type]  # the mistake itself
     with pytest.raises(InvalidError, match="list of Job"):
         Job("job", "train", depends=["first"])  # type: ignore[list-item]  # the mistake itself
+    for unrelated in (Job("job", "train").depends, None):
+        with pytest.raises(InvalidError, match="has a condition for '1', on which it does not depend"):
+            Job("job", "train", depends=unrelated, conditions={1: "finished"})
 
 
 def test_what_is_not_queued_cannot_be_asked_for() -> None:

@@ -15,6 +15,7 @@ from whatsnext_client.task import Task
 from whatsnext_core.converters import from_json, ignoring_extra_keys
 from whatsnext_core.errors import ConflictError, InvalidError, NotFoundError
 from whatsnext_core.model import Attempt, Condition, JobSpec, JobStatus
+from whatsnext_core.model.job import is_plain
 
 if TYPE_CHECKING:
     from whatsnext_client.resource import Resource
@@ -26,6 +27,8 @@ ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCE
 """Statuses that a job leaves only if a person does something."""
 _LOG_PART: Final = 4 * 2**20
 _ATTEMPTS: Final = ignoring_extra_keys(Attempt)
+_NONE: Final[Mapping[Any, Any]] = {}
+"""What most jobs wait for, which nobody changes: of the objects of a batch, Python searches each for garbage."""
 
 
 class Job(JobFacts):
@@ -58,10 +61,10 @@ class Job(JobFacts):
         super().__init__()
         self.name = name
         self.task = task.name if isinstance(task, Task) else task
-        self.parameters: dict[str, Any] = dict(parameters or {})
+        self.parameters: dict[str, Any] = dict(parameters) if parameters else {}
         self.priority = priority
         self.timeout = timeout
-        self._depends, self._conditions = _read_depends(name, depends, conditions or {})
+        self._depends, self._conditions = _read_depends(name, depends, conditions)
         self._rest: Rest | None = None
 
     @classmethod
@@ -115,7 +118,7 @@ class Job(JobFacts):
         Raises:
             ConflictError: the jobs would wait for each other, or this one does not wait any more.
         """
-        self._depends, self._conditions = _read_depends(self.name, jobs, conditions or {})
+        self._depends, self._conditions = _read_depends(self.name, jobs, conditions)
         if self._rest is not None:
             changes = self.edges()
             self.take(self._rest, self._rest.update_job(self._queued("changed")[1], changes))
@@ -269,12 +272,16 @@ class Job(JobFacts):
         Raises:
             InvalidError: a value is not allowed, or a job before this one is not queued.
         """
-        JobSpec(name=self.name, task_id=1, parameters=self.parameters, priority=self.priority, timeout=self.timeout)
-        body = {"name": self.name, "task": self.task, "parameters": self.parameters, "priority": self.priority}
-        if self.timeout is not None:
-            body["timeout"] = self.timeout
+        name, parameters, priority, timeout = self.name, self.parameters, self.priority, self.timeout
+        if timeout is not None or not is_plain(name, parameters, priority):
+            JobSpec(name=name, task_id=1, parameters=parameters, priority=priority, timeout=timeout)
+        body = {"name": name, "task": self.task, "parameters": parameters, "priority": priority}
+        if timeout is not None:
+            body["timeout"] = timeout
         if self._depends:
             body["depends_on"] = [self._edge(parent, refs or {}) for parent in self._depends]
+        if refs and self in refs:
+            body["ref"] = refs[self]
         return body
 
     def _edge(self, parent: int | Job, refs: Mapping[Job, str]) -> Any:
@@ -308,8 +315,10 @@ class Job(JobFacts):
 
 
 def _read_depends(
-    name: str, depends: Depends, conditions: Mapping[int | Job, str]
-) -> tuple[dict[int | Job, str], dict[int | Job, Condition]]:
+    name: str, depends: Depends, conditions: Mapping[int | Job, str] | None
+) -> tuple[Mapping[int | Job, str], Mapping[int | Job, Condition]]:
+    if depends is None and not conditions:
+        return _NONE, _NONE
     found: dict[int | Job, str] = {}
     if isinstance(depends, Mapping):
         found = {_checked_id(name, parent): str(parent_name) for parent, parent_name in depends.items()}
@@ -321,7 +330,8 @@ def _read_depends(
                 )
             found[parent] = parent.name
     ids = {_id(parent): parent for parent in found}
-    wanted = {key if key in found else ids.get(_id(key), key): Condition.parse(c) for key, c in conditions.items()}
+    given = (conditions or {}).items()
+    wanted = {key if key in found else ids.get(_id(key), key): Condition.parse(condition) for key, condition in given}
     for key in wanted:
         if key not in found:
             raise InvalidError(f"Job {name!r} has a condition for {_name(key)!r}, on which it does not depend.")

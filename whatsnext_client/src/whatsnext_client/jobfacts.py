@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from whatsnext_client.rest import Document
 from whatsnext_core.converters import parse_time
 from whatsnext_core.model import JobStatus
+
+_NOTHING: Final[Document] = {}
+"""What is said of a job before it is queued; nobody changes it."""
 
 
 class JobFacts:
     """The read-only side of a job: what the server last said of it."""
 
     def __init__(self) -> None:
-        self._document: Document = {}
+        self._document = _NOTHING
 
     @property
     def id(self) -> int | None:

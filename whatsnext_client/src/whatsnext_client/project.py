@@ -131,9 +131,9 @@ class Project:
         Jobs may depend on each other, in any order.
         """
         batch = list(jobs)
-        refs = {job: f"#{place}" for place, job in enumerate(batch) if job.id is None}
-        named = {parent for job in batch for parent in job.parents() if parent in refs}
-        items = [{**job.body(refs), **({"ref": refs[job]} if job in named else {})} for job in batch]
+        named = {parent for job in batch for parent in job.parents()}
+        refs = {job: f"#{place}" for place, job in enumerate(batch) if job in named and job.id is None}
+        items = [job.body(refs) for job in batch]
         if not items:
             return []
         ids = self.rest.create_jobs(self.id, items, timeout=max(self.rest.transport.timeout, len(items) / 1000))

@@ -22,6 +22,15 @@ def _check_depends(what: str, value: Mapping[int, Condition]) -> None:
         limits.check_id(parent, f"dependency of {what}")
 
 
+def is_plain(name: str, parameters: Mapping[str, Any], priority: int) -> bool:
+    """Return whether it is seen at a glance that a job may be called and given this; False leaves it open."""
+    return (
+        -limits.MAX_PRIORITY <= priority <= limits.MAX_PRIORITY
+        and limits.is_plain_name(name)
+        and limits.are_simple(parameters)
+    )
+
+
 @frozen(kw_only=True)
 class JobSpec:
     """What a person says of a new job."""
@@ -64,9 +73,7 @@ class JobSpec:
             and self.id is None
             and self.timeout is None
             and 1 <= self.task_id <= limits.MAX_ID
-            and -limits.MAX_PRIORITY <= self.priority <= limits.MAX_PRIORITY
-            and limits.is_plain_name(self.name)
-            and limits.are_simple(self.parameters)
+            and is_plain(self.name, self.parameters, self.priority)
         )
 
 
