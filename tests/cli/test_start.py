@@ -11,7 +11,7 @@ from tests.support import free_port
 from tests.support.server import clean_environment
 from whatsnext_probe_nvidia import driver
 
-SLOW = {"pydantic", "rich", "fastapi", "sqlalchemy", "jinja2", "dotenv", "docker", "kubernetes", "asyncio"}
+SLOW = {"pydantic", "rich", "fastapi", "sqlalchemy", "msgspec", "jinja2", "dotenv", "docker", "kubernetes", "asyncio"}
 CODE = """\
 import json, sys
 from whatsnext_client.cli import cli

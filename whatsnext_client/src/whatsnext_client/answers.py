@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -30,12 +31,20 @@ _ERRORS: Final[Mapping[int, type[WhatsNextError]]] = {
     HTTPStatus.TOO_MANY_REQUESTS: RateLimitError,
 }
 _LONGEST: Final = 500
+LARGE: Final = 65_536
+"""Bytes from which on it is worth to import what reads them faster."""
 
 
-def document(response: requests.Response) -> Any:
-    """Return the JSON document of a response; None if it has no content."""
-    if not response.content:
+def document(response: requests.Response, *, sync: bool = False) -> Any:
+    """Return the JSON document of a response, the answer to a ``sync`` for instance; None if it has no content."""
+    content = response.content
+    if not content:
         return None
+    if len(content) >= LARGE and response.encoding == "utf-8":
+        from whatsnext_client import bulk
+
+        with suppress(ValueError):  # what it does not know, it leaves to the standard library
+            return bulk.read_exchange(content) if sync else bulk.read(content)
     try:
         return response.json()
     except ValueError as error:

@@ -111,8 +111,21 @@ class Connection:
         self._pool.close()
 
 
+class _Answer(requests.Response):
+    """A response whose whole content is there: it is not read once more, piece by piece."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._whole = content
+
+    @property
+    def content(self) -> bytes:
+        """The content."""
+        return self._whole
+
+
 def _answer(url: str, found: BaseHTTPResponse) -> requests.Response:
-    response = requests.Response()
+    response = _Answer(found.data)
     response.status_code, response.reason, response.url = found.status, found.reason or "", url
     response.headers.update(found.headers)
     response.encoding = get_encoding_from_headers(response.headers) or "utf-8"

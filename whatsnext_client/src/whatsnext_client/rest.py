@@ -321,7 +321,8 @@ class Rest:
     def sync(self, client_id: str, body: Mapping[str, Any], *, timeout: float, retry_for: float = 0.0) -> Document:
         """Exchange results, states and orders for jobs; see ``whatsnext_core.sync``."""
         path = f"/clients/{_quoted(client_id)}/sync"
-        return self._document(self.transport.post(path, body, idempotent=True, timeout=timeout, retry_for=retry_for))
+        options: dict[str, Any] = {"idempotent": True, "timeout": timeout, "retry_for": retry_for}
+        return self._document(answers.document(self.transport.send("POST", path, body=body, **options), sync=True))
 
     # ------------------------------------------------------------------------------------------------------------------
 
