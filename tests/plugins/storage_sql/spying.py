@@ -62,7 +62,7 @@ def spying() -> Iterator[Spy]:
 
 
 def instructions(act: Callable[[], object]) -> int:
-    """How many hundreds of instructions SQLite's machine runs meanwhile."""
+    """How many tens of instructions SQLite's machine runs meanwhile."""
     ran = 0
 
     def count_one() -> int:
@@ -72,7 +72,7 @@ def instructions(act: Callable[[], object]) -> int:
 
     def watch(connection: Connection, *_: object) -> None:
         driver: Any = connection.connection.driver_connection
-        driver.set_progress_handler(count_one, 100)
+        driver.set_progress_handler(count_one, 10)
 
     event.listen(Engine, "before_cursor_execute", watch)
     try:

@@ -49,12 +49,14 @@ OFFER = Offer(free=FREE, total=FREE, limit=20)
 
 
 def fill(story: Story, number: int) -> int:
-    """Submit so many jobs, a few of them with parents, in slices; returns the task."""
+    """Submit so many jobs, a few of them with parents, in slices, with events of single ones; returns the task."""
     task = story.task(retry=RetryPolicy(retries=1, delay=5))
     for _ in range(0, number, 2_000):
         ids = story.write(lambda writer: writer.submit(task.project_id, specs(task.id, 1_800), story.now))
         below = [JobSpec(name="below", task_id=task.id, depends={parent: Condition.SUCCESS}) for parent in ids[:200]]
         story.submit(*below)
+        story.cancel(*ids[200::2])
+        story.retry(*ids[200::2])
     return task.id
 
 

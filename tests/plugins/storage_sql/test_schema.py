@@ -38,7 +38,7 @@ OWN = {
     "job": {"submission_id", "class_id", "unmet", "impossible"},
     "client": set(),
     "attempt": set(),
-    "event": set(),
+    "event": {"jobs"},  # its row may stand for several events
     "event_cursor": set(),
 }
 PAIRS = [

@@ -83,6 +83,12 @@ def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) ->
     return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, zip(*rows, strict=True))])
 
 
+def selecting(table: Table, columns: Sequence[str], rows: Rows) -> tuple[str, tuple[str, ...]]:
+    """Return rows as PostgreSQL selects from them under the names of their columns, and the parameters of that."""
+    types = _types(table, tuple(columns))
+    return f"{_unnest(types)} AS given ({_quoted(columns)})", _arrays(types, zip(*rows, strict=True))
+
+
 def _has_arrays(dialect: Dialect, rows: Rows) -> bool:
     return len(rows) >= ARRAYS_FROM and dialect.name == "postgresql"
 

@@ -18,18 +18,16 @@ from whatsnext_storage_sql.connection.bulk import Rows, deleting, inserting, upd
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Channel, Order, Query, Question, channel
 from whatsnext_storage_sql.connection.errors import UniquenessError, translate
+from whatsnext_storage_sql.events.runs import EventRow, inserting_events
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.queue.recall import Recall
-from whatsnext_storage_sql.tables import COUNTER, EVENT, SUBMISSION
+from whatsnext_storage_sql.tables import COUNTER, SUBMISSION
 
 COUNTER_LOCK = 7_308_332_044
 """The advisory lock of PostgreSQL under which counters change and events get their numbers, just before a commit."""
 
 CountKey = tuple[int, int, int, str]
 """Project, submission (0 unless staged), task and status."""
-
-EventRow = tuple[int, int, str, int, str | None]
-"""An event as it is stored: project, job, kind, microseconds since 1970, data as JSON text."""
 
 _COUNT_COLUMNS = ("project_id", "submission_id", "task_id", "status", "number")
 _COUNT_CONFLICT = (
@@ -39,7 +37,6 @@ _LOCK = Order(f"SELECT pg_advisory_xact_lock({COUNTER_LOCK})")
 _SUBMISSIONS = Query(
     select(SUBMISSION.c.id, SUBMISSION.c.state, SUBMISSION.c.cursor).where(among(SUBMISSION.c.id, "ids"))
 )
-_EVENT_COLUMNS = ("project_id", "job_id", "kind", "at", "data")
 _FAILURES = (exc.DBAPIError, OverflowError, UnicodeEncodeError)
 """What a statement fails with."""
 
@@ -295,7 +292,7 @@ class Transaction:
             rows = [(*key, number) for key, number in sorted(changes.items()) if number]
             self.insert(COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT)
             self._orders += self._tellers
-            self.insert(EVENT, _EVENT_COLUMNS, self._events)
+            self._note(inserting_events(self.connection.dialect, self._events))
         if commit:
             with self._translated():
                 self._channel.check()

@@ -12,6 +12,7 @@ from whatsnext_core.model import EventKind, JobStatus
 from whatsnext_core.storage import SUBMISSION_LASTS
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction
+from whatsnext_storage_sql.events.runs import telling
 from whatsnext_storage_sql.jobs.graph import admit, spread
 from whatsnext_storage_sql.jobs.jobstate import STATE, raw_state
 from whatsnext_storage_sql.jobs.ledger import Ledger
@@ -69,12 +70,7 @@ _RECLASS = Query(
     )
 )
 _ENTER = lines.entering(_BETWEEN)
-_TELL = Query(
-    text(
-        "INSERT INTO event (project_id, job_id, kind, at, data) "
-        f"SELECT project_id, id, :kind, :at, :data {_BETWEEN} ORDER BY id"
-    )
-)
+_TELL, _TELL_POSTGRESQL = (telling(_BETWEEN, is_postgresql=yes) for yes in (False, True))
 _GIVE_UP = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(state="discarded")
 _ADVANCE = update(SUBMISSION).where(SUBMISSION.c.id == bindparam("at")).values(cursor=bindparam("new_cursor"))
 _END = delete(SUBMISSION).where(SUBMISSION.c.id == bindparam("at"))
@@ -140,7 +136,9 @@ def _admit_at_once(
     moment = to_micros(now)
     lines.enter_by(tx, _ENTER, {**part, "since": moment}, firsts)
     told = event_text(None, JobStatus.PENDING)
-    tx.tell_by(_TELL, **part, kind=EventKind.SUBMITTED.value, at=moment, data=told)
+    tx.tell_by(
+        _TELL_POSTGRESQL if tx.is_postgresql else _TELL, **part, kind=EventKind.SUBMITTED.value, at=moment, data=told
+    )
 
 
 def _admit_one_by_one(tx: Transaction, rows: Sequence[Row[Any]], now: datetime) -> None:

@@ -14,7 +14,8 @@ from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import EventKind, JobStatus, Task
 from whatsnext_storage_sql.connection.bulk import plain
 from whatsnext_storage_sql.connection.direct import Query, Question
-from whatsnext_storage_sql.connection.transaction import Batch, EventRow, Transaction
+from whatsnext_storage_sql.connection.transaction import Batch, Transaction
+from whatsnext_storage_sql.events.runs import EventRow
 from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, SPELLED, JobState, states_of
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id

@@ -19,8 +19,6 @@ from whatsnext_core.model import (
     Cause,
     Client,
     Condition,
-    Event,
-    EventKind,
     Job,
     JobStatus,
     Project,
@@ -209,15 +207,3 @@ def client_values(client: Client) -> dict[str, Any]:
 def event_text(old: JobStatus | None = None, new: JobStatus | None = None, **details: Any) -> str | None:
     """Return the data of an event, of what ``event_data`` takes, as JSON text; those of a batch say much the same."""
     return write_json(event_data(old, new, **details))
-
-
-def event_of(row: Row[Any]) -> Event:
-    """Return the event in a row of its table."""
-    return Event(
-        id=row.id,
-        project_id=row.project_id,
-        job_id=row.job_id,
-        kind=EventKind(row.kind),
-        at=row.at,
-        data=read_json(row.data),
-    )

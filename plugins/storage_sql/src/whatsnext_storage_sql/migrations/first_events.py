@@ -13,6 +13,7 @@ def create_events() -> None:
     op.create_table(
         "event",
         sa.Column("id", NUMBER, nullable=False),
+        sa.Column("jobs", NUMBER, nullable=False),
         sa.Column("project_id", NUMBER, nullable=False),
         sa.Column("job_id", NUMBER, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -21,7 +22,16 @@ def create_events() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_event"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_event_job_id", "event", ["job_id"], unique=False)
+    one, several = sa.text("jobs = 1"), sa.text("jobs > 1")
+    op.create_index("ix_event_job_id", "event", ["job_id"], unique=False, sqlite_where=one, postgresql_where=one)
+    op.create_index(
+        "ix_event_job_id_jobs",
+        "event",
+        ["job_id", "jobs"],
+        unique=False,
+        sqlite_where=several,
+        postgresql_where=several,
+    )
     op.create_index("ix_event_project_id_id", "event", ["project_id", "id"], unique=False)
     op.create_table(
         "event_cursor",

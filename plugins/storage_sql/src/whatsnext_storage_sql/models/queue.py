@@ -68,17 +68,24 @@ class Counter(Base):
 
 
 class Event(Base):
-    """One change of one job."""
+    """The same change of one job, or of several whose ids follow one another: as many events, in the jobs' order."""
 
     __tablename__ = "event"
     id: Mapped[int] = mapped_column(Number, primary_key=True)
+    """The number of the last of these events; the others have those before it."""
+    jobs: Mapped[int] = mapped_column(Number)
+    """How many jobs it is about."""
     project_id: Mapped[int] = mapped_column(Number)
     job_id: Mapped[int] = mapped_column(Number)
+    """The first of these jobs."""
     kind: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(UtcTime)
     data: Mapped[str] = mapped_column(Text)
     __table_args__ = (
-        Index("ix_event_job_id", "job_id"),
+        Index("ix_event_job_id", "job_id", sqlite_where=text("jobs = 1"), postgresql_where=text("jobs = 1")),
+        Index(
+            "ix_event_job_id_jobs", "job_id", "jobs", sqlite_where=text("jobs > 1"), postgresql_where=text("jobs > 1")
+        ),
         Index("ix_event_project_id_id", "project_id", "id"),
         {"sqlite_autoincrement": True},
     )

@@ -12,6 +12,7 @@ from whatsnext_storage_sql.artifacts import GIVE_UP_OF_JOBS
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.events.forgetting import forget
 from whatsnext_storage_sql.jobs.jobstate import JobState
 from whatsnext_storage_sql.jobs.ledger import Ledger, place
 from whatsnext_storage_sql.models.types import to_micros
@@ -20,7 +21,6 @@ from whatsnext_storage_sql.tables import (
     ATTEMPT,
     DELAYED,
     EDGE,
-    EVENT,
     GONE,
     JOB,
     LEASE,
@@ -45,7 +45,6 @@ _BY_JOB: Sequence[Delete | Update] = (
     ),
     GIVE_UP_OF_JOBS,
 )
-_EVENTS = delete(EVENT).where(among(EVENT.c.job_id, "ids"))
 _OPEN = Query(select(SUBMISSION.c.id).where(SUBMISSION.c.state == "open").limit(1))
 _ORPHANED = (
     update(SUBMISSION)
@@ -91,7 +90,7 @@ def erase(
     if keep_events:
         tx.insert(GONE, ("job_id", "oldest_at"), [(state.id, 0) for state in states])
     else:
-        tx.run(_EVENTS, {"ids": ids})
+        forget(tx, set(ids))
     for state in states:
         if count:
             tx.count((state.project_id, state.submission_id, state.task_id, state.status.value), -1)

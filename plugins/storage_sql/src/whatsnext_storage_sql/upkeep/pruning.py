@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from whatsnext_core.model import JobStatus
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.events.forgetting import forget, oldest
 from whatsnext_storage_sql.jobs.graph import lock_graph, spread
 from whatsnext_storage_sql.jobs.jobs import VISIBLE
 from whatsnext_storage_sql.jobs.ledger import Ledger
-from whatsnext_storage_sql.tables import EDGE, EVENT, GONE, JOB, LISTING, TASK
+from whatsnext_storage_sql.tables import EDGE, GONE, JOB, LISTING, TASK
 from whatsnext_storage_sql.upkeep.erasing import erase
 
 EVENTS_OF = 1_000
@@ -43,12 +44,6 @@ _GONE = (
     .limit(EVENTS_OF)
     .with_for_update(skip_locked=True)
 )
-_OLD_EVENTS = delete(EVENT).where(among(EVENT.c.job_id, "ids"), EVENT.c.at < bindparam("before"))
-_OLDEST = (
-    select(EVENT.c.job_id, func.min(EVENT.c.at).label("at"))
-    .where(among(EVENT.c.job_id, "ids"))
-    .group_by(EVENT.c.job_id)
-)
 _FORGET = delete(GONE).where(among(GONE.c.job_id, "ids"))
 _REMEMBER = update(GONE).where(GONE.c.job_id == bindparam("at_id")).values(oldest_at=bindparam("moment"))
 
@@ -71,11 +66,11 @@ def prune(tx: Transaction, before: datetime, limit: int) -> int:
 
 
 def _prune_events(tx: Transaction, before: datetime) -> None:
-    ids = [row.job_id for row in tx.all(_GONE, before=before)]
+    ids = {row.job_id for row in tx.all(_GONE, before=before)}
     if not ids:
         return
-    tx.run(_OLD_EVENTS, {"ids": ids, "before": before})
-    left = {row.job_id: row.at for row in tx.all(_OLDEST, ids=ids)}
+    forget(tx, ids, before)
+    left = oldest(tx, ids)
     if left:
         tx.run(_REMEMBER, [{"at_id": job_id, "moment": moment} for job_id, moment in left.items()])
     tx.run(_FORGET, {"ids": [job_id for job_id in ids if job_id not in left]})
