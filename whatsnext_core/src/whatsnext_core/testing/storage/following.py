@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from whatsnext_core.errors import ConflictError, NotFoundError
-from whatsnext_core.model import Cursor, EventKind
+from whatsnext_core.model import Cursor, Event, EventKind, JobSpec
 from whatsnext_core.storage import EventFilter, Reader
 from whatsnext_core.testing.storage.base import Reopen, StorageFixtures
 from whatsnext_core.testing.storage.story import LEASE, Story
@@ -77,6 +77,57 @@ class FollowingScenarios(StorageFixtures):
             assert story.read(lambda reader, at=moment: reader.event_before(at)) == expected  # type: ignore[misc]
         later = story.now + timedelta(microseconds=1)
         assert story.read(lambda reader: reader.event_before(later)) == numbers[-1]
+
+    def test_events_of_batches_are_read_from_any_place(self, story: Story) -> None:
+        """E04 (Reader.events): one by one, in the order of their jobs, however a backend keeps them."""
+        one, two = story.task("one"), story.task("two")
+        first, second, third = story.jobs(one, 300), story.jobs(two, 40), story.jobs(one, 300)
+        story.cancel(*first[:100], *first[110:], second[3])
+        story.retry(*(job for job in first[::2] if job not in first[100:110]))
+        everything = story.events()
+        assert [event.job_id for event in everything[:640]] == [*first, *second, *third]
+        assert [event.job_id for event in everything[640:931]] == [*first[:100], *first[110:], second[3]]
+        assert [event.job_id for event in everything[931:]] == [job for job in first[::2] if job not in first[100:110]]
+        numbers = [event.id for event in everything]
+        assert numbers == sorted(set(numbers))
+
+        def found(after: int, limit: int, until: int | None = None, **only: object) -> list[Event]:
+            return list(story.read(lambda reader: reader.events(after, limit, EventFilter(**only), until=until)))  # type: ignore[arg-type]
+
+        for place in (0, 1, 150, 254, 255, 256, 257, 299, 300, 338, 339, 340, 640, 739, 740, 929, 930, 1_000):
+            after = numbers[place]
+            for limit in (1, 2, 7, 300, 1_000):
+                assert found(after, limit) == everything[place + 1 : place + 1 + limit]
+            for further in (0, 1, 5, 260, 700):
+                assert found(after, 1_000, after + further) == [
+                    e for e in everything if after < e.id <= after + further
+                ]
+            rest = [event for event in everything if event.id > after and event.project_id == two.project_id]
+            assert found(after, 10, project_id=two.project_id) == rest[:10]
+        for job_ids in ({first[0]}, {first[105], second[3], third[299]}, set(first[90:120]), {first[-1], second[0]}):
+            wanted = [event for event in everything if event.job_id in job_ids]
+            assert found(0, 1_000, job_ids=job_ids) == wanted
+            assert found(wanted[0].id, 1_000, job_ids=job_ids) == wanted[1:]
+            assert found(0, 1_000, wanted[0].id, job_ids=job_ids) == wanted[:1]
+
+    def test_events_of_a_published_batch_have_the_next_numbers(self, story: Story) -> None:
+        """E05 (Writer.publish_submission): one for each job, in their order, also where ids are missing between."""
+        task = story.task()
+        before = story.job(task)
+        ids = [job_id for job_id in story.reserve(600) if job_id % 200]
+        number = story.open(task)
+        story.submit(*(JobSpec(id=job_id, name="job", task_id=task.id) for job_id in ids), submission=number)
+        story.publish(number)
+        story.settle()
+        after = story.job(task)
+        everything = story.events()
+        assert [event.job_id for event in everything] == [before, *ids, after]
+        numbers = [event.id for event in everything]
+        assert numbers == sorted(set(numbers))
+        assert {(event.kind, event.data["to"]) for event in everything} == {(K.SUBMITTED, "PENDING")}
+        for job_id in ids[::50]:
+            (event,) = story.read(lambda reader, one=job_id: reader.events(0, 9, EventFilter(job_ids={one})))  # type: ignore[misc]
+            assert event.job_id == job_id
 
     def test_cursor_begins_behind_the_newest_event(self, story: Story) -> None:
         """U01 (Writer.take_cursor, Reader.cursors): and is held by who took it."""

@@ -97,6 +97,41 @@ class HousekeepingScenarios(StorageFixtures):
         story.settle()
         assert len(story.ready()) == 2
 
+    def test_events_of_pruned_jobs_go_out_of_the_midst_of_others(self, story: Story) -> None:
+        """H06 (Writer.prune): those of other jobs of their batch stay as they are."""
+        jobs = story.jobs(story.task(), 600)
+        story.cancel(*jobs)
+        before = story.events()
+        pruned = {*jobs[3:5], *jobs[250:270], jobs[599]}
+        story.tick(10)
+        story.retry(*(job for job in jobs if job not in pruned))
+        later = story.events()
+        story.tick(10)
+        assert story.write(lambda writer: writer.prune(story.now, 1_000)) == len(pruned)
+        assert story.events() == [event for event in later if event.job_id not in pruned]
+        assert len(later) == len(before) + 577
+        for job in (jobs[2], jobs[5], jobs[270], jobs[598]):
+            found = story.read(lambda reader, job=job: reader.events(0, 9, EventFilter(job_ids={job})))  # type: ignore[misc]
+            assert found == [event for event in later if event.job_id == job]
+        for job in (jobs[3], jobs[599]):
+            assert story.read(lambda reader, job=job: reader.events(0, 9, EventFilter(job_ids={job}))) == []  # type: ignore[misc]
+
+    def test_some_events_of_a_deleted_job_are_old_before_others(self, story: Story) -> None:
+        """H07 (Writer.prune): each goes in its time, and nobody else's with it."""
+        jobs = story.jobs(story.task(), 20)
+        story.tick(10)
+        between = story.now
+        story.tick(10)
+        story.cancel(*jobs[5:10])
+        story.tick(10)
+        later = story.now
+        story.delete(*jobs[5:15])
+        for moment in (between, later, story.now + timedelta(seconds=1)):
+            left = [event for event in story.events() if event.job_id not in jobs[5:15] or event.at >= moment]
+            story.write(lambda writer, before=moment: writer.prune(before, 10))  # type: ignore[misc]
+            assert story.events() == left
+        assert [event.job_id for event in story.events()] == [*jobs[:5], *jobs[15:]]
+
     def test_events_of_deleted_jobs_are_pruned_with_time(self, story: Story) -> None:
         """H05 (Writer.prune): once they are old."""
         task = story.task()
