@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from multiprocessing import get_context
 
-from tests.benchmarks.durable import BATCH
+from tests.benchmarks.durable import BATCH, callers, cycles_per_second
 from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
-from tests.benchmarks.puller import Puller
 from tests.benchmarks.system import postgresql, scratch, serving_in
-from whatsnext.api.client import Job, Server
-
-CALLERS = 2
-"""Processes that submit, claim and finish jobs at the same time, each in a project of its own."""
-
-
-def cycles(port: int, name: str, jobs: int) -> int:
-    """Submit, claim and finish so many jobs through the server on a port; give how many came."""
-    server = Server("127.0.0.1", port)
-    project = server.append_project(name)
-    project.create_task("idle")
-    puller = Puller(server, project, name=name)
-    for start in range(0, jobs, BATCH):
-        project.extend_queue([Job("idle", "idle", {"number": start + place}) for place in range(BATCH)])
-    return puller.drain(BATCH)
-
-
-def cycles_per_second(pool: ProcessPoolExecutor, ports: Sequence[int], name: str, jobs: int) -> float:
-    """Jobs a second of all callers together, who share the servers evenly."""
-    begin = time.perf_counter()
-    callers = [pool.submit(cycles, ports[number % len(ports)], f"{name}-{number}", jobs) for number in range(CALLERS)]
-    done = sum(caller.result() for caller in callers)
-    assert done == CALLERS * jobs, f"{done} of {CALLERS * jobs} jobs came"
-    return done / (time.perf_counter() - begin)
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -47,7 +18,7 @@ def measure(plan: Plan) -> list[Figure]:
         postgresql() as database,
         scratch() as folder,
         ExitStack() as servers,
-        ProcessPoolExecutor(CALLERS, get_context("spawn")) as pool,
+        callers() as pool,
     ):
         url = database.url(database.create_database())
         ports = []
