@@ -27,6 +27,8 @@ MAX_NOTE: Final = 1_000
 
 def _cut(text: str) -> str:
     """Return what of a text from an engine can be stored."""
+    if text.isascii() and len(text) <= limits.MAX_TEXT and "\0" not in text:
+        return text
     return text[: limits.MAX_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
 
 
@@ -159,58 +161,52 @@ class LogPiece:
 class AttemptEnd:
     """A client reports how an attempt ended."""
 
-    job_id: int = field(validator=_check_id)
+    job_id: int
     """The job."""
-    fence: int = field(validator=_check_id)
+    fence: int
     """The attempt's fence."""
-    succeeded: bool = field()
+    succeeded: bool
     """Whether the command succeeded on its engine."""
-    cause: Cause | None = field(default=None)
+    cause: Cause | None = None
     """Why not; needed if it did not succeed."""
-    exit_code: int | None = field(default=None)
+    exit_code: int | None = None
     """Exit code; negative for a signal."""
     message: str = field(default="", converter=_cut)
     """The same in words; cut to 65,536 characters."""
-    peak_memory: int | None = field(default=None)
+    peak_memory: int | None = None
     """Largest resident memory in bytes."""
-    cpu_seconds: float | None = field(default=None)
+    cpu_seconds: float | None = None
     """CPU time in seconds."""
-    duration: float | None = field(default=None)
+    duration: float | None = None
     """Seconds from start to end, by the client's own monotonic clock."""
-    result: Any = field(default=None)
+    result: Any = None
     """The small JSON value that the job returned, at most 64 KiB."""
-    stop_siblings: bool = field(default=False)
+    stop_siblings: bool = False
     """Whether the job's siblings (``dependencies.siblings``) shall be cancelled, if the job is FAILED by this."""
 
-    @cause.validator
-    def _check_cause(self, _: object, value: Cause | None) -> None:
-        if value is None and not self.succeeded:
+    def __attrs_post_init__(self) -> None:
+        """Check all values in one go: a validator for each took longer than all else that is done with a report."""
+        limits.check_id(self.job_id, "job id")
+        limits.check_id(self.fence, "fence")
+        if self.cause is None and not self.succeeded:
             raise InvalidError(
                 f"The end of attempt {self.fence} of job {self.job_id} says neither success nor a cause."
             )
-
-    @exit_code.validator
-    def _check_exit_code(self, _: object, value: int | None) -> None:
-        if value is not None:
-            limits.check_number(value, f"exit code of job {self.job_id}", low=-(2**31), high=2**32 - 1)
-
-    @peak_memory.validator
-    def _check_memory(self, _: object, value: int | None) -> None:
-        if value is not None:
+        if self.exit_code is not None:
+            limits.check_number(self.exit_code, f"exit code of job {self.job_id}", low=-(2**31), high=2**32 - 1)
+        if self.peak_memory is not None:
             what = f"peak memory of job {self.job_id}"
-            limits.check_number(value, what, low=0, high=limits.MAX_MEMORY, unit="bytes")
+            limits.check_number(self.peak_memory, what, low=0, high=limits.MAX_MEMORY, unit="bytes")
+        if self.cpu_seconds is not None:
+            self._check_seconds("cpu_seconds", self.cpu_seconds)
+        if self.duration is not None:
+            self._check_seconds("duration", self.duration)
+        if self.result is not None:
+            limits.dump_parameters(self.result, f"result of job {self.job_id}", limit=limits.MAX_RESULT)
 
-    @cpu_seconds.validator
-    @duration.validator
-    def _check_seconds(self, attribute: attrs.Attribute[float], value: float | None) -> None:
-        if value is not None:
-            what = f"{attribute.name} of job {self.job_id}"
-            limits.check_number(value, what, low=0, high=limits.MAX_CPU_SECONDS, unit="seconds")
-
-    @result.validator
-    def _check_result(self, _: object, value: Any) -> None:
-        if value is not None:
-            limits.dump_parameters(value, f"result of job {self.job_id}", limit=limits.MAX_RESULT)
+    def _check_seconds(self, name: str, value: float) -> None:
+        what = f"{name} of job {self.job_id}"
+        limits.check_number(value, what, low=0, high=limits.MAX_CPU_SECONDS, unit="seconds")
 
 
 @frozen(kw_only=True)
