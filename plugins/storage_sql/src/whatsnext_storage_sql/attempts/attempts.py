@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import define, field
 from sqlalchemy import and_, select, text
@@ -25,8 +28,8 @@ from whatsnext_storage_sql.connection.bulk import plain
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
-from whatsnext_storage_sql.jobs.graph import load, move
-from whatsnext_storage_sql.jobs.jobstate import LOCKED, UNLOCKED, JobState
+from whatsnext_storage_sql.jobs.graph import load, move, move_all
+from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, UNLOCKED, JobState
 from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.jobs.rows import allocation_text
 from whatsnext_storage_sql.models.types import to_micros, write_json
@@ -62,6 +65,30 @@ _KEYS = ("job_id", "fence")
 _END_COLUMNS = ("status", "cause", "message", "started_at", "finished_at", "exit_code", "peak_memory", "cpu_seconds")
 _ATTEMPT_COLUMNS = ("job_id", "fence", "status", "client_id", "session_id", "request", "allocation", "claimed_at")
 _LEASE_COLUMNS = ("job_id", "fence", "client_id", "session_id", "expires_at")
+_UNKNOWN = (None, None, None)
+"""Exit code, peak memory and CPU time of an attempt of which nobody reported any."""
+
+Reported: TypeAlias = tuple[JobState, Held, AttemptEnd]
+"""A job, its live attempt, and how that ended."""
+_held: Final[Callable[[Iterable[Any]], Held]] = partial(tuple.__new__, Held)
+_standing = itemgetter(
+    *map(COLUMNS.index, ("status", "failures", "losses", "ooms", "cancel_requested", "impossible", "task_id"))
+)
+_holder = itemgetter(Held._fields.index("fence"), Held._fields.index("client_id"))
+
+
+def _new_attempt(pair: tuple[JobState, Allocation]) -> tuple[JobStatus, int]:
+    """Return what jobs share whose next attempts begin alike."""
+    return pair[0].status, pair[0].attempt
+
+
+def _judged(reported: Reported) -> tuple[Any, ...]:
+    """Return what reports share that lead to the same verdict, and to events that say the same.
+
+    What follows a failure depends on the number of the job, too: its back-off.
+    """
+    state, attempt, end = reported
+    return (None if end.succeeded else state.id, end.exit_code, *_standing(state), *_holder(attempt))
 
 
 @define
@@ -87,8 +114,7 @@ class Holds:
             return
         query, held = UNLOCKED if free else LOCKED, (_HELD_OF, {"ids": wanted})
         rows = load(self.ledger, wanted, query, held) if may_end else self.ledger.load(wanted, query, after=[held])[-1]
-        for row in rows:
-            self._live[row.job_id] = Held._make(row)
+        self._live.update((row.job_id, _held(row)) for row in rows)
 
     def held(self, job_id: int, fence: int, session_id: str | None) -> tuple[JobState, Held] | None:
         """Return job and attempt if the attempt is live, of the session, and its job is there to be seen."""
@@ -111,18 +137,43 @@ class Holds:
         self, state: JobState, allocation: Allocation, now: datetime, request: ClaimRequest | None = None
     ) -> JobState:
         """Begin the next attempt of a ready job; without a request it has no client and no lease."""
-        job_id, fence, claimed, until = state.id, state.attempt + 1, AttemptStatus.CLAIMED.value, None
+        return self.begin_all([state], [allocation], now, request)[0]
+
+    def begin_all(
+        self,
+        states: Sequence[JobState],
+        allocations: Sequence[Allocation],
+        now: datetime,
+        request: ClaimRequest | None = None,
+    ) -> list[JobState]:
+        """Begin the next attempts of ready jobs, as ``begin`` does, and return these in the same order."""
+        begun: list[JobState] = []
+        for _, alike in groupby(zip(states, allocations, strict=True), key=_new_attempt):
+            begun += self._begin(list(alike), now, request)
+        return begun
+
+    def _begin(
+        self, pairs: Sequence[tuple[JobState, Allocation]], now: datetime, request: ClaimRequest | None
+    ) -> list[JobState]:
+        """Begin attempts of the same number."""
+        states, allocations = zip(*pairs, strict=True)
+        fence, claimed, until = states[0].attempt + 1, AttemptStatus.CLAIMED.value, None
         client_id = session_id = number = None
         if request is not None:
             client_id, session_id, number = request.client_id, request.session_id, request.request
             until = now + request.lease if request.lease is not None else None
-        text = allocation_text(allocation)
-        self._begun.append((job_id, fence, claimed, client_id, session_id, number, text, to_micros(now)))
-        self._leased.append((job_id, fence, client_id, session_id, plain(until)))
-        self._live[job_id] = Held(job_id, fence, claimed, client_id, session_id, now, None, until)
-        return move(
+        texts = {key: allocation_text(each) for key, each in {id(each): each for each in allocations}.items()}
+        ids, at, lapses = [state.id for state in states], to_micros(now), plain(until)
+        self._begun += [
+            (job_id, fence, claimed, client_id, session_id, number, texts[id(each)], at)
+            for job_id, each in zip(ids, allocations, strict=True)
+        ]
+        self._leased += [(job_id, fence, client_id, session_id, lapses) for job_id in ids]
+        rest = (fence, claimed, client_id, session_id, now, None, until)
+        self._live.update((job_id, _held((job_id, *rest))) for job_id in ids)
+        return move_all(
             self.ledger,
-            state,
+            states,
             EventKind.CLAIMED,
             now,
             {"fence": fence, "client": client_id},
@@ -153,58 +204,70 @@ class Holds:
 
     def end(self, state: JobState, attempt: Held, end: AttemptEnd, now: datetime) -> JobState:
         """End an attempt as it was reported, and do with its job what follows."""
+        return self.end_all([(state, attempt, end)], now)[0]
+
+    def end_all(self, reported: Iterable[Reported], now: datetime) -> list[JobState]:
+        """End attempts of different jobs as ``end`` does, and return the jobs in the same order."""
+        ended: list[JobState] = []
+        for _, alike in groupby(reported, key=_judged):
+            ended += self._end(list(alike), now)
+        return ended
+
+    def _end(self, reported: Sequence[Reported], now: datetime) -> list[JobState]:
+        """End attempts of jobs of which all get the same verdict."""
+        states, attempts, ends = zip(*reported, strict=True)
+        state, end = states[0], ends[0]
         if end.succeeded:
             verdict = after_success(state.standing)
         else:
             verdict = after_failure(state.standing, end.cause or Cause.EXIT, self.ledger.task(state.task_id).retry)
-        if end.stop_siblings and verdict.status is JobStatus.FAILED:
-            self._halted.append(state.id)
-        attempt = attempt._replace(started_at=started_before(end, attempt.started_at, attempt.claimed_at, now))
-        used = (end.exit_code, end.peak_memory, end.cpu_seconds)
-        self.close(attempt, attempt_status(verdict), verdict.cause, end.message, now, *used)
-        return self._conclude(state, attempt, verdict, end.message, now, exit_code=end.exit_code, result=end.result)
+        if verdict.status is JobStatus.FAILED:
+            self._halted += [each.job_id for each in ends if each.stop_siblings]
+        pairs = list(zip(attempts, ends, strict=True))
+        begins = [started_before(each, old.started_at, old.claimed_at, now) for old, each in pairs]
+        status, cause, at = attempt_status(verdict)._value_, plain(verdict.cause), to_micros(now)
+        self._ended += [
+            (
+                *(status, cause, each.message, begin and to_micros(begin), at),
+                *(each.exit_code, each.peak_memory, each.cpu_seconds, old.job_id, old.fence),
+            )
+            for (old, each), begin in zip(pairs, begins, strict=True)
+        ]
+        for old in attempts:
+            del self._live[old.job_id]
+        messages, results = [each.message for each in ends], [write_json(each.result) for each in ends]
+        return self._conclude(states, attempts[0], verdict, now, end.exit_code, begins, messages, results)
 
     def lose(self, state: JobState, attempt: Held, message: str, now: datetime) -> JobState:
         """End an attempt that is lost, and do with its job what follows."""
         verdict = after_loss(state.standing, self.ledger.task(state.task_id).retry)
         self.close(attempt, AttemptStatus.LOST, Cause.LOST, message, now)
-        return self._conclude(state, attempt, verdict, message, now)
+        return self._conclude([state], attempt, verdict, now, None, [attempt.started_at], [message], [None])[0]
 
     def give_back(self, state: JobState, attempt: Held, message: str, now: datetime) -> JobState:
         """End an attempt whose job goes back to the queue."""
         verdict = after_release(state.standing)
         self.close(attempt, AttemptStatus.LOST, verdict.cause, message, now)
-        return self._conclude(state, attempt, verdict, message, now)
+        return self._conclude([state], attempt, verdict, now, None, [attempt.started_at], [message], [None])[0]
 
-    def close(
-        self,
-        attempt: Held,
-        status: AttemptStatus,
-        cause: Cause | None,
-        message: str,
-        now: datetime,
-        exit_code: int | None = None,
-        peak_memory: int | None = None,
-        cpu_seconds: float | None = None,
-    ) -> None:
-        """Take in how an attempt ended."""
+    def close(self, attempt: Held, status: AttemptStatus, cause: Cause | None, message: str, now: datetime) -> None:
+        """Take in how an attempt ended of which nobody reported more."""
         del self._live[attempt.job_id]
         times = (plain(attempt.started_at), to_micros(now))
-        words = (status._value_, plain(cause), message)
-        self._ended.append((*words, *times, exit_code, peak_memory, cpu_seconds, attempt.job_id, attempt.fence))
+        self._ended.append((status._value_, plain(cause), message, *times, *_UNKNOWN, attempt.job_id, attempt.fence))
 
     def _conclude(
         self,
-        state: JobState,
+        states: Sequence[JobState],
         attempt: Held,
         verdict: Verdict,
-        message: str,
         now: datetime,
-        *,
-        exit_code: int | None = None,
-        result: Any = None,
-    ) -> JobState:
-        """Do with the job of an attempt that ended what the verdict says."""
+        exit_code: int | None,
+        begins: Sequence[datetime | None],
+        messages: Sequence[str],
+        results: Sequence[str | None],
+    ) -> list[JobState]:
+        """Do with jobs whose attempts ended, all of the number and client of this one, what the verdict says."""
         details = {
             "fence": attempt.fence,
             "client": attempt.client_id,
@@ -212,23 +275,22 @@ class Holds:
             "exit_code": exit_code,
             "delay": verdict.delay,
         }
-        return move(
+        return move_all(
             self.ledger,
-            state,
+            states,
             event_kind(verdict),
             now,
             details,
-            more={"result": write_json(result)},
+            own={"message": messages, "started_at": begins},
+            more={"result": results},
             status=verdict.status,
             failures=verdict.failures,
             losses=verdict.losses,
             ooms=verdict.ooms,
             cause=verdict.cause,
-            message=message,
             exit_code=exit_code,
             not_before=now + timedelta(seconds=verdict.delay) if verdict.delay else None,
             cancel_requested=False,
-            started_at=attempt.started_at,
             finished_at=now,
         )
 

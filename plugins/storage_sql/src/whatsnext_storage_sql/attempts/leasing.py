@@ -82,15 +82,15 @@ def finish(tx: Transaction, ends: Sequence[AttemptEnd], session_id: str | None, 
     holds.load(end.job_id for end in ends)
     outcomes: list[EndOutcome] = []
     stale: list[int] = []
-    for end in ends:
-        held = holds.held(end.job_id, end.fence, session_id)
-        if held is None:
-            stale.append(len(outcomes))
+    for part in [ends] if len({end.job_id for end in ends}) == len(ends) else [[end] for end in ends]:
+        held = [holds.held(end.job_id, end.fence, session_id) for end in part]
+        holds.end_all([(*each, end) for each, end in zip(held, part, strict=True) if each is not None], now)
+        for end, each in zip(part, held, strict=True):
+            if each is None:
+                stale.append(len(outcomes))
             state = holds.ledger.seen(end.job_id)
-        else:
-            state = holds.end(*held, end, now)
-        status = state and state.status
-        outcomes.append(EndOutcome(job_id=end.job_id, fence=end.fence, accepted=held is not None, status=status))
+            status = state and state.status
+            outcomes.append(EndOutcome(job_id=end.job_id, fence=end.fence, accepted=each is not None, status=status))
     holds.flush()
     if stale:
         former = former_attempts(tx, [ends[place].job_id for place in stale])

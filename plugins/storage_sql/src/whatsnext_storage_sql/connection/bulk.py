@@ -67,8 +67,10 @@ def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Seque
     if not _has_arrays(dialect, rows):
         return Order(_update(table.name, tuple(columns), tuple(keys), _mark(dialect)), list(rows)) if rows else None
     types = _types(table, (*columns, *keys))
-    last = {row[len(columns) :]: row for row in rows}
-    values = list(zip(*last.values(), strict=True))
+    values = list(zip(*rows, strict=True))
+    if len(set(zip(*values[len(columns) :], strict=True))) < len(rows):
+        last = {row[len(columns) :]: row for row in rows}
+        values = list(zip(*last.values(), strict=True))
     alike = tuple(column.count(column[0]) == len(column) for column in values[: len(columns)])
     once = [column[0] for column, same in zip(values, alike, strict=False) if same]
     arrays = _arrays(types, values, (*alike, *(False for _ in keys)))
@@ -143,10 +145,17 @@ def _arrays(
     if BYTES in types:
         raise TypeError("Bytes are inserted, and never found or changed in bulk.")
     return tuple(
-        f"{{{','.join(map(_WRITERS.get(kind, _value), column))}}}"
+        f"{{{','.join(_written(_WRITERS.get(kind, _value), column))}}}"
         for kind, column, is_out in zip(types, columns, left_out, strict=False)
         if not is_out
     )
+
+
+def _written(write: Callable[[Any], str], column: Sequence[Any]) -> Iterable[str]:
+    """Return how values stand in an array; one that all rows share is written once."""
+    if column.count(column[0]) == len(column):
+        return repeat(write(column[0]), len(column))
+    return map(str if write is _value and None not in column else write, column)
 
 
 def _value(value: float | None) -> str:

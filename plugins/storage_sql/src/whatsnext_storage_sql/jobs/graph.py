@@ -13,7 +13,7 @@ from whatsnext_core.model import Condition, EventKind, JobStatus
 from whatsnext_storage_sql.connection.dialects import among, numbers
 from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Transaction
-from whatsnext_storage_sql.jobs.jobstate import STATE, JobState, states_of
+from whatsnext_storage_sql.jobs.jobstate import STATE, JobState, changed, states_of
 from whatsnext_storage_sql.jobs.ledger import Ledger
 from whatsnext_storage_sql.jobs.rows import event_text
 from whatsnext_storage_sql.tables import EDGE, JOB, RIPPLE
@@ -103,6 +103,32 @@ def move(
     if matters(old, state.status):
         ledger.ripples.setdefault(state.id, None)
     return state
+
+
+def move_all(
+    ledger: Ledger,
+    states: Sequence[JobState],
+    kind: EventKind,
+    now: datetime,
+    details: Mapping[str, Any],
+    *,
+    own: Mapping[str, Sequence[Any]] | None = None,
+    more: Mapping[str, Sequence[Any]] | None = None,
+    **alike: Any,
+) -> list[JobState]:
+    """Do what ``move`` does with jobs of one status, of which the same is told.
+
+    ``alike`` are changes that are the same for all; in ``own`` and ``more`` each job has a value of its own.
+    """
+    old = states[0].status
+    states = changed(states, {"updated_at": now, **alike}, own)
+    new = states[0].status
+    ledger.put_all(states, more or {})
+    ledger.tell_all(states, kind, now, event_text(old, new, **details))
+    if matters(old, new):
+        for state in states:
+            ledger.ripples.setdefault(state.id, None)
+    return states
 
 
 def recount(ledger: Ledger, state: JobState, counts: Counts, now: datetime) -> JobState:

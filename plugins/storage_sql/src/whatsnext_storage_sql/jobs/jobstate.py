@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import partial
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, select
 
@@ -75,6 +77,8 @@ COLUMNS = JobState._fields
 SPELLED = frozenset({"status", "cause", "not_before", "updated_at", "started_at", "finished_at"})
 """The columns whose values the database spells in another way; see ``bulk.plain``."""
 _STATUS, _CAUSE = COLUMNS.index("status"), COLUMNS.index("cause")
+_make: Final[Callable[[Iterable[Any]], JobState]] = partial(tuple.__new__, JobState)
+"""What ``JobState._make`` does, in a third of the time: the values are known to be as many as the fields."""
 STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TASK.c.id == JOB.c.task_id)
 """Selects states, each followed by whether its task is deleted."""
 _LOCKED = STATE.where(among(JOB.c.id, "ids")).order_by(JOB.c.id).with_for_update(of=JOB)
@@ -87,13 +91,19 @@ UNLOCKED = Query(UNLOCKED_STATES)
 
 def states_of(tx: Transaction, rows: Sequence[Row[Any]]) -> list[tuple[JobState, Batch]]:
     """Return the states in rows of ``STATE``, each with how far its batch has come."""
-    states = [raw_state(row) for row in rows]
+    if not rows:
+        return []
+    columns = list(zip(*rows, strict=True))
+    deleted = columns[len(COLUMNS)]
+    columns[_STATUS] = tuple(map(STATUSES.__getitem__, columns[_STATUS]))
+    columns[_CAUSE] = tuple(map(CAUSES.__getitem__, columns[_CAUSE]))
+    states = list(map(_make, zip(*columns[: len(COLUMNS)], strict=True)))
     batches = tx.batches({state.submission_id for state in states if state.submission_id})
     found = []
-    for row, state in zip(rows, states, strict=True):
-        batch = batch_of(state.id, batches.get(state.submission_id))
+    for is_deleted, state in zip(deleted, states, strict=True):
+        batch = batch_of(state.id, batches.get(state.submission_id)) if batches else Batch.ADMITTED
         in_queue = state._replace(submission_id=0) if state.submission_id and batch is Batch.ADMITTED else state
-        found.append((in_queue, Batch.HIDDEN if row[len(COLUMNS)] else batch))
+        found.append((in_queue, Batch.HIDDEN if is_deleted else batch))
     return found
 
 
@@ -102,3 +112,18 @@ def raw_state(row: Row[Any]) -> JobState:
     values = list(row[: len(COLUMNS)])
     values[_STATUS], values[_CAUSE] = STATUSES[values[_STATUS]], CAUSES[values[_CAUSE]]
     return JobState._make(values)
+
+
+def changed(
+    states: Sequence[JobState], alike: Mapping[str, Any], own: Mapping[str, Sequence[Any]] | None = None
+) -> list[JobState]:
+    """Return states with other values: those in ``alike`` are the same for all, of those in ``own`` each has its own.
+
+    Column by column this takes a quarter of the time of ``_replace`` for each.
+    """
+    columns: dict[str, Iterable[Any]] = dict(zip(COLUMNS, zip(*states, strict=True), strict=True))
+    columns |= {name: repeat(value, len(states)) for name, value in alike.items()}
+    columns |= own or {}
+    if len(columns) > len(COLUMNS):
+        raise TypeError(f"A job's state has no {', '.join(columns.keys() - set(COLUMNS))}")
+    return list(map(_make, zip(*columns.values(), strict=True)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from attrs import define, field
@@ -26,10 +27,11 @@ _LISTING_KEYS = ("project_id", "status", "job_id")
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
 _Change: TypeAlias = tuple[JobState, JobState]
 """What a job was, and what it is now."""
-_placement = attrgetter(
+_PLACING = (
     *("project_id", "task_id", "submission_id", "class_id", "status"),
     *("priority", "unmet", "not_before", "finished_at"),
 )
+_placement = itemgetter(*map(COLUMNS.index, _PLACING))
 """Gives what decides about a job's place in the queue, the lists and the counters: most of a batch share theirs."""
 
 
@@ -116,6 +118,18 @@ class Ledger:
             self._more.setdefault(state.id, {}).update(more)
         return state
 
+    def put_all(self, states: Sequence[JobState], more: Mapping[str, Sequence[Any]]) -> None:
+        """Note what jobs are from now on; ``more`` gives each its value of a column beside the states'."""
+        self._now.update((state.id, state) for state in states)
+        for name, values in more.items():
+            for state, value in zip(states, values, strict=True):
+                self._more.setdefault(state.id, {})[name] = value
+
+    def tell_all(self, states: Iterable[JobState], kind: EventKind, now: datetime, text: str | None) -> None:
+        """Note the same event of jobs; ``text`` is its data as JSON."""
+        rest = (kind._value_, to_micros(now), text)
+        self._events += [(state.project_id, state.id, *rest) for state in states]
+
     def tell(self, state: JobState, kind: EventKind, now: datetime, text: str | None) -> None:
         """Note an event of a job; ``text`` is its data as JSON."""
         self._events.append((state.project_id, state.id, kind._value_, to_micros(now), text))
@@ -140,9 +154,11 @@ class Ledger:
             return
         changed = self._choose_lines(changed)
         groups: defaultdict[tuple[Any, ...], list[_Change]] = defaultdict(list)
-        for old, new in changed:
-            groups[_placement(old), _placement(new), *self._more.get(new.id, ())].append((old, new))
-            self._before[new.id] = self._now[new.id] = new
+        for alike, run in groupby(changed, key=self._alike):
+            groups[alike] += run
+        news = {new.id: new for _, new in changed}
+        self._before.update(news)
+        self._now.update(news)
         self._write_rows(groups.values())
         self._write_lists(groups.values())
         self._write_queue(groups.values(), now)
@@ -150,6 +166,11 @@ class Ledger:
             for state, number in zip(group[0], (-len(group), len(group)), strict=True):
                 self.tx.count((state.project_id, state.submission_id, state.task_id, state.status._value_), number)
         self._more.clear()
+
+    def _alike(self, change: _Change) -> tuple[Any, ...]:
+        """Return what jobs share that are written alike; most of a batch stand next to each other."""
+        old, new = change
+        return (*_placement(old), *_placement(new), *self._more.get(new.id, ()))
 
     def _choose_lines(self, changed: list[_Change]) -> list[_Change]:
         """Return the changes with the requirement class of every job that comes into a line, or may change it."""
@@ -180,7 +201,7 @@ class Ledger:
         for group in groups:
             olds, news = zip(*group, strict=True)
             columns = {
-                name: tuple(map(plain, new)) if name in SPELLED else new
+                name: _spelled(new) if name in SPELLED else new
                 for name, old, new in zip(COLUMNS, zip(*olds, strict=True), zip(*news, strict=True), strict=True)
                 if old != new and not (self.by_cursor and name == "submission_id")
             }
@@ -225,6 +246,13 @@ class Ledger:
         lines.enter(self.tx, comes, to_micros(now))
         self.tx.delete(DELAYED, ("not_before", "job_id"), wakes)
         self.tx.insert(DELAYED, ("not_before", "job_id"), sleeps)
+
+
+def _spelled(column: Sequence[Any]) -> Sequence[Any]:
+    """Return the values of a column as the database spells them; most of a group share theirs."""
+    if column.count(column[0]) == len(column):
+        return (plain(column[0]),) * len(column)
+    return tuple(map(plain, column))
 
 
 def place(state: JobState) -> lines.Stand | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from attrs import fields
@@ -41,6 +41,8 @@ ATTEMPT_STATUSES: Mapping[str, AttemptStatus] = {status.value: status for status
 _NOT_IN_JOB = {"task_name": TASK.c.name}
 _NOT_IN_ATTEMPT = {"expires_at": LEASE.c.expires_at}
 JOB_FIELDS = tuple(field.name for field in fields(Job) if field.name not in {"depends", "conditions"})
+_JSON = frozenset({"parameters", "result"})
+"""Fields whose values may be equal and yet not the same: 1, 1.0 and true."""
 JOB_COLUMNS = tuple(_NOT_IN_JOB[name] if name in _NOT_IN_JOB else JOB.c[name] for name in JOB_FIELDS)
 """What a job is read from, but for its edges; its task is joined."""
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
@@ -133,14 +135,32 @@ def job_of(row: Row[Any], edges: Sequence[Row[Any]]) -> Job:
     values = dict(zip(JOB_FIELDS, row, strict=True))
     values["status"] = STATUSES[values["status"]]
     values["cause"] = CAUSES[values["cause"]]
-    return job_with(values, edges)
+    return Job(**values, **_before(edges))
 
 
-def job_with(values: dict[str, Any], edges: Sequence[Row[Any]]) -> Job:
-    """Return the job of these values of ``JOB_FIELDS``, with its edges."""
-    values["depends"] = {edge.parent_id: edge.parent_name for edge in edges}
-    values["conditions"] = {edge.parent_id: CONDITIONS[edge.condition] for edge in edges}
-    return Job(**values)
+def jobs_with(columns: Mapping[str, Sequence[Any]], edges: Mapping[int, Sequence[Row[Any]]]) -> list[Job]:
+    """Return the jobs of these columns of ``JOB_FIELDS``, with their edges. Most of a batch share most values."""
+    alike = {
+        name: values[0]
+        for name, values in columns.items()
+        if name not in _JSON and values.count(values[0]) == len(values)
+    }
+    own = {name: values for name, values in columns.items() if name not in alike}
+    if edges:
+        before = [_before(edges.get(number, ())) for number in columns["id"]]
+        own |= {name: tuple(each[name] for each in before) for name in before[0]}
+    else:
+        alike |= _before(())
+    make = partial(Job, **alike)
+    return [make(**dict(zip(own, values, strict=True))) for values in zip(*own.values(), strict=True)]
+
+
+def _before(edges: Sequence[Row[Any]]) -> dict[str, Any]:
+    """Return the fields of a job that say what comes before it."""
+    return {
+        "depends": {edge.parent_id: edge.parent_name for edge in edges},
+        "conditions": {edge.parent_id: CONDITIONS[edge.condition] for edge in edges},
+    }
 
 
 @lru_cache(maxsize=1024)

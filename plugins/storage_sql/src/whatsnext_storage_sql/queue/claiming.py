@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
 from attrs import evolve
@@ -23,7 +22,7 @@ from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.jobs import EDGES, by_child, jobs_by_id
 from whatsnext_storage_sql.jobs.jobstate import COLUMNS, UNLOCKED_STATES
 from whatsnext_storage_sql.jobs.ledger import Ledger
-from whatsnext_storage_sql.jobs.rows import JOB_COLUMNS, JOB_FIELDS, allocation_of, job_with, task_of
+from whatsnext_storage_sql.jobs.rows import JOB_COLUMNS, JOB_FIELDS, allocation_of, jobs_with, task_of
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.clients import unknown
 from whatsnext_storage_sql.projects.tasks import tasks_by_id
@@ -46,11 +45,9 @@ _CLAIMED = Query(
 _RESULTS = Query(
     select(JOB.c.id, JOB.c.result).join(TASK, TASK.c.id == JOB.c.task_id).where(among(JOB.c.id, "ids"), ~TASK.c.deleted)
 )
-_BESIDE = [place for place, name in enumerate(JOB_FIELDS) if name not in COLUMNS]
-_SHARED = [place for place, name in enumerate(COLUMNS) if name in JOB_FIELDS]
-_NAMES = (*(COLUMNS[place] for place in _SHARED), *(JOB_FIELDS[place] for place in _BESIDE))
-_shared = itemgetter(*_SHARED)
-_WHOLE = Query(UNLOCKED_STATES.add_columns(*(JOB_COLUMNS[place] for place in _BESIDE)))
+_BESIDE = [name for name in JOB_FIELDS if name not in COLUMNS]
+_SHARED = [name for name in JOB_FIELDS if name in COLUMNS]
+_WHOLE = Query(UNLOCKED_STATES.add_columns(*(JOB_COLUMNS[JOB_FIELDS.index(name)] for name in _BESIDE)))
 _TASKS_OF = Query(select(TASK).where(TASK.c.id.in_(select(JOB.c.task_id).where(among(JOB.c.id, "ids")))))
 
 
@@ -121,18 +118,21 @@ def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: da
         return []
     holds, ids = Holds(Ledger(tx)), {"ids": [pick.job_id for pick in picks]}
     rows, edges, tasks = holds.ledger.load(ids["ids"], _WHOLE, after=[(EDGES, ids), (_TASKS_OF, ids)])
-    before = by_child(edges)
+    seen = [(holds.ledger.seen(pick.job_id), pick.allocation) for pick in picks]
+    ready = [(state, allocation) for state, allocation in seen if state is not None and state.is_ready]
+    if not ready:
+        return []
+    allocations = [allocation for _, allocation in ready]
+    states = holds.begin_all([state for state, _ in ready], allocations, now, request)
+    beside = {row.id: row[-len(_BESIDE) :] for row in rows}
+    columns = dict(zip(COLUMNS, zip(*states, strict=True), strict=True))
+    columns = {name: columns[name] for name in _SHARED}
+    columns |= zip(_BESIDE, zip(*(beside[state.id] for state in states), strict=True), strict=True)
     task_by_id = {row.id: task_of(row) for row in tasks}
-    found = {row.id: row for row in rows}
-    given = []
-    for pick in picks:
-        state = holds.ledger.seen(pick.job_id)
-        if state is not None and state.is_ready:
-            state = holds.begin(state, pick.allocation, now, request)
-            values = zip(_NAMES, (*_shared(state), *found[state.id][-len(_BESIDE) :]), strict=True)
-            job = job_with(dict(values), before.get(state.id, ()))
-            task = task_by_id[state.task_id]
-            given.append(Assignment(job=job, task=task, fence=state.attempt, allocation=pick.allocation))
+    given = [
+        Assignment(job=job, task=task_by_id[job.task_id], fence=job.attempt, allocation=allocation)
+        for job, allocation in zip(jobs_with(columns, by_child(edges)), allocations, strict=True)
+    ]
     holds.flush()
     spread(holds.ledger, now)
     return given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from whatsnext_core.model import (
     AttemptEnd,
@@ -14,6 +15,7 @@ from whatsnext_core.model import (
     JobStatus,
     RetryPolicy,
 )
+from whatsnext_core.states import backoff
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
 
@@ -182,6 +184,54 @@ class AttemptScenarios(StorageFixtures):
             (one, True, S.COMPLETED),
         ]
         assert story.ready() == [child]
+
+    def test_each_end_of_a_call_keeps_what_is_its_own(self, story: Story) -> None:
+        """A23 (Writer.finish): however much it is like the ones around it."""
+        policy = RetryPolicy(retries=1, delay=100, jitter=0.5)
+        task = story.task(retry=policy)
+        jobs = story.jobs(task, 9)
+        story.client(cpu=9)
+        story.claim(cpu=9)
+        story.tick(10)
+        story.cancel(jobs[2])
+        given: list[dict[str, Any]] = [
+            {"message": "first", "duration": 1.0, "result": {"x": 1}, "peak_memory": 5},
+            {"message": "second", "duration": 2.0, "result": {"x": 1.0}, "cpu_seconds": 0.5},
+            {},
+            {"result": True},
+            {"exit_code": 3},
+            {"cause": Cause.EXIT, "exit_code": 3, "message": "broken"},
+            {"cause": Cause.EXIT, "exit_code": 3},
+            {"cause": Cause.OOM, "exit_code": 3},
+            {"exit_code": 3},
+        ]
+        ends = [
+            AttemptEnd(job_id=job, fence=1, succeeded="cause" not in end, **end)
+            for job, end in zip(jobs, given, strict=True)
+        ]
+        outcomes = story.write(lambda writer: writer.finish(ends, "session", story.now))
+        statuses = [S.COMPLETED, S.COMPLETED, S.CANCELLED, S.COMPLETED, S.COMPLETED, *[S.PENDING] * 3, S.COMPLETED]
+        assert [(outcome.job_id, outcome.status) for outcome in outcomes] == list(zip(jobs, statuses, strict=True))
+        seen = [story.see(job) for job in jobs]
+        assert [job.status for job in seen] == statuses
+        assert [job.message for job in seen] == [end.message for end in ends]
+        assert [job.exit_code for job in seen] == [end.exit_code for end in ends]
+        assert [repr(job.result) for job in seen] == [repr(end.result) for end in ends]
+        assert [(job.failures, job.ooms) for job in seen[4:]] == [(0, 0), (1, 0), (1, 0), (1, 1), (0, 0)]
+        starts = [story.now - timedelta(seconds=1), story.now - timedelta(seconds=2), *[None] * 7]
+        assert [job.started_at for job in seen] == starts
+        waits = [story.now + timedelta(seconds=backoff(policy, job, 1)) for job in jobs[5:8]]
+        assert [job.not_before for job in seen] == [*[None] * 5, *waits, None]
+        (tried,) = zip(*(story.attempts(job) for job in jobs), strict=True)
+        assert [(each.started_at, each.message) for each in tried] == list(
+            zip(starts, [end.message for end in ends], strict=True)
+        )
+        assert [each.peak_memory for each in tried] == [5, *[None] * 8]
+        assert [each.cpu_seconds for each in tried] == [None, 0.5, *[None] * 7]
+        told = story.events()[-len(jobs) :]
+        assert [(event.job_id, event.data["to"]) for event in told] == list(zip(jobs, statuses, strict=True))
+        assert [event.data.get("exit_code") for event in told] == [end.exit_code for end in ends]
+        assert len({event.data["delay"] for event in told[5:8]}) == 3
 
     def test_failed_job_is_tried_again_by_its_policy(self, story: Story) -> None:
         """A09 (states.after_failure): back-off, then FAILED; each attempt is kept."""

@@ -14,6 +14,7 @@ from whatsnext_core.model import (
     Allocation,
     AttemptStatus,
     Capacity,
+    Cause,
     Device,
     EventKind,
     JobStatus,
@@ -272,6 +273,30 @@ class ClaimScenarios(StorageFixtures):
         assert story.ready() == [long]
         assert [each.job.id for each in story.claim(time_left=120, session="s", request=1)] == [long]
         assert [each.job.id for each in story.claim(time_left=10, session="s", request=1)] == [long]
+
+    def test_each_job_of_a_claim_keeps_what_is_its_own(self, story: Story) -> None:
+        """C18 (Writer.claim): however much it is like the ones around it."""
+        task = story.task(retry=STEADY)
+        parent, once = story.job(task, name="parent"), story.job(task, name="once", parameters={"x": 1})
+        story.client(cpu=9)
+        for taken in story.claim():
+            story.end(taken, Cause.EXIT if taken.job.id == once else None)
+        story.tick(10)
+        story.settle()
+        for value in (1, 1.0, True):
+            story.job(task, parameters={"x": value})
+        story.job(task, after=[parent], priority=-1, parameters={"x": 1})
+        story.tick(1)
+        story.job(task, name="late", timeout=5.0, priority=-1, parameters={"x": 1})
+        taken_now = story.claim(cpu=9)
+        assert [each.job for each in taken_now] == [story.see(each.job.id) for each in taken_now]
+        assert [repr(each.job.parameters) for each in taken_now[1:4]] == ["{'x': 1}", "{'x': 1.0}", "{'x': True}"]
+        assert [each.fence for each in taken_now] == [2, 1, 1, 1, 1, 1]
+        assert [each.job.depends for each in taken_now[-2:]] == [{parent: "parent"}, {}]
+        told = story.events()[-len(taken_now) :]
+        assert [(event.job_id, event.data["fence"]) for event in told] == [
+            (each.job.id, each.fence) for each in taken_now
+        ]
 
     def test_jobs_that_take_too_long_hide_no_others_in_their_line(self, story: Story) -> None:
         """C17 (scheduling.AHEAD): as far as a client that will be taken away looks."""
