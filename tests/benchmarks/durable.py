@@ -17,7 +17,7 @@ from whatsnext.api.client import Job, Server
 
 BATCH = 500
 """Jobs in one request."""
-CALLERS = 2
+CALLERS = 4
 """Processes that submit, claim and finish jobs at the same time, each in a project of its own."""
 
 
@@ -50,7 +50,7 @@ def cycles_per_second(pool: ProcessPoolExecutor, ports: Sequence[int], name: str
 
 def measure(plan: Plan) -> list[Figure]:
     """On SQLite over its commits, and on PostgreSQL over those of eight connections at once."""
-    jobs = plan.size(5_000, 2_000)
+    jobs = plan.size(5_000, 1_000)
     reached, commits = [], []
     with serving() as (_, folder), callers() as pool:
         ports = [int((folder / "port").read_text())]
@@ -62,7 +62,7 @@ def measure(plan: Plan) -> list[Figure]:
     lite = Figure(
         number=2,
         name="durable-sqlite",
-        title="submit+claim+finish cycles/s, HTTP, two callers with 500 at a time, SQLite FULL / one-row commits/s",
+        title="submit+claim+finish cycles/s, HTTP, four callers with 500 at a time, SQLite FULL / one-row commits/s",
         ratios=ratios(reached, commits),
         must=1.0,
         aim=5.0,

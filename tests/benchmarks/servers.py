@@ -11,8 +11,8 @@ from tests.benchmarks.system import postgresql, scratch, serving_in
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Two callers with a server each, over two callers with one server."""
-    jobs = plan.size(5_000, 2_000)
+    """Four callers with two servers, over four callers with one server."""
+    jobs = plan.size(5_000, 1_000)
     two, one = [], []
     with (
         postgresql() as database,
@@ -35,7 +35,7 @@ def measure(plan: Plan) -> list[Figure]:
         Figure(
             number=2,
             name="servers",
-            title="cycles/s of two callers in batches of 500, PostgreSQL with fsync, two servers / one server",
+            title="cycles/s of four callers in batches of 500, PostgreSQL with fsync, two servers / one server",
             ratios=ratios(two, one),
             must=1.0,
             aim=1.5,
