@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.benchmarks import calibration
 from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
-from tests.benchmarks.system import postgresql, serving
+from tests.benchmarks.system import PROCESSES, postgresql, serving
 from whatsnext.api.client import Server
 
 BATCH = 50_000
@@ -55,7 +55,10 @@ def measure(plan: Plan) -> list[Figure]:
         detail=f"{max(ours):.0f} jobs/s, {max(raw):.0f} rows/s",
     )
     ours, raw = [], []
-    with postgresql() as database, serving(database.url(database.create_database())) as (server, _):
+    with (
+        postgresql() as database,
+        serving(database.url(database.create_database()), processes=PROCESSES) as (server, _),
+    ):
         url = database.url(database.create_database())
         for number in range(rounds):
             before = calibration.copy(url, calibration.rows(jobs), jobs)
@@ -64,7 +67,8 @@ def measure(plan: Plan) -> list[Figure]:
     heavy = Figure(
         number=9,
         name="submit-postgresql",
-        title=f"{jobs:,} jobs through the API by two callers / rows by one COPY, both PostgreSQL with fsync",
+        title=f"{jobs:,} jobs through the API by two callers, two server processes / rows by one COPY, "
+        "both PostgreSQL with fsync",
         ratios=ratios(ours, raw),
         must=0.1,
         aim=0.4,
