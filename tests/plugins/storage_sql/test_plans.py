@@ -149,12 +149,17 @@ def full(storage: SQLStorage, sql_url: str) -> Story:
     story = Story(storage)
     fill(story, MANY)
     story.write(lambda writer: writer.register_client(ClientSpec(id="w", name="w"), story.now))
-    if sql_url.startswith("postgresql"):
-        engine = get_engine(sql_url).execution_options(isolation_level="AUTOCOMMIT")
+    analyze(sql_url)
+    return story
+
+
+def analyze(url: str) -> None:
+    """Let PostgreSQL look at how much there is."""
+    if url.startswith("postgresql"):
+        engine = get_engine(url).execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text("VACUUM ANALYZE"))
         engine.dispose()
-    return story
 
 
 def spied(act: Callable[[], object]) -> Spy:
@@ -244,6 +249,35 @@ def test_lists_go_through_no_table_either(full: Story) -> None:
                 reader.jobs(JobQuery(task_id=task.id, order=order, after_id=50, before_id=90))
 
     assert spied(look).scans(*BIG) == []
+
+
+def test_lists_of_held_and_waiting_jobs_go_through_no_table_but_that_of_leases(full: Story, sql_url: str) -> None:
+    task = full.read(lambda reader: reader.tasks(Page(limit=1))[0])
+    free = Capacity(cpu=300)
+    request = ClaimRequest(offer=Offer(free=free, total=free, limit=300), client_id="w", session_id="s")
+    full.start(*full.write(lambda writer: writer.claim(request, full.now))[::2], session="s")
+    analyze(sql_url)
+
+    def look() -> None:
+        with full.storage.read() as reader:
+            for order in (JobOrder.OLDEST, JobOrder.NEWEST):
+                for skip in (0, 1_000):
+                    page = Page(limit=100, skip=skip)
+                    for statuses in ({JobStatus.RUNNING}, {JobStatus.QUEUED, JobStatus.RUNNING}, {JobStatus.PENDING}):
+                        query = JobQuery(project_id=task.project_id, statuses=statuses, order=order, page=page)
+                        held = JobStatus.PENDING not in statuses
+                        assert len(reader.jobs(query)) == (0 if held and skip else 100)
+
+    spy = spied(look)
+    assert spy.scans(*BIG) == []
+    walks = [
+        line
+        for statement, lines in spy.plans.items()
+        if "lease" in statement
+        for line in lines
+        if ("pk_job on job" in line and not any("(id = ANY" in each for each in lines)) or "Anti Join" in line
+    ]
+    assert walks == []
 
 
 def cost_of_claim(storage: Storage) -> tuple[int, list[str]]:

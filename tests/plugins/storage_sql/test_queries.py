@@ -41,7 +41,7 @@ def fill(storage: Storage) -> None:
     story.cancel(6)
     story.submit(JobSpec(name="a", task_id=one.id, depends={2: Condition.SUCCESS}, priority=2))
     story.submit(JobSpec(name="b", task_id=two.id, depends={9: Condition.SUCCESS}))
-    story.claim(limit=3)
+    story.start(story.claim(limit=3)[1])
     batch = story.write(lambda writer: writer.open_submission(project.id, story.now))
     story.submit(*(JobSpec(name="c", task_id=one.id) for _ in range(5)), submission=batch)
     story.write(lambda writer: writer.delete_project(gone.project_id))

@@ -15,11 +15,12 @@ from whatsnext_core.storage import JobOrder, JobQuery, Page
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.jobs.listing import jobs_in, range_with
 from whatsnext_storage_sql.jobs.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, job_of
-from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, LISTING, SUBMISSION, TASK
+from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, SUBMISSION, TASK
 
 MANY_RANGES = 64
-"""From how many (project, status) ranges a list is sorted from the whole table rather than merged from the ranges."""
+"""From how many statuses of projects a list is sorted from the whole table rather than merged from the ranges."""
 
 HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").scalar_subquery()
 VISIBLE: ColumnElement[bool] = and_(~TASK.c.deleted, or_(JOB.c.submission_id == 0, JOB.c.submission_id.not_in(HIDDEN)))
@@ -95,36 +96,36 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
     return [found[job_id] for job_id in ids]
 
 
-def _ranges(tx: Transaction, query: JobQuery) -> list[tuple[int, str]] | None:
-    """Return the ranges of ``listing`` that hold what a query asks for; None if the table of jobs serves it better."""
+def _ranges(tx: Transaction, query: JobQuery) -> set[tuple[int, frozenset[JobStatus]]] | None:
+    """Return where to look for what a query asks for; None if the table of jobs serves it better."""
     every = not query.statuses or len(query.statuses) == len(JobStatus)
     by_id = every and query.order is not JobOrder.QUEUE and query.project_id is None
     if by_id or query.task_id is not None:
         return None
-    wanted = [status.value for status in query.statuses or JobStatus]
-    statement = _WITH_STATUS.where(COUNTER.c.status.in_(wanted))
+    wanted = query.statuses or frozenset(JobStatus)
+    statement = _WITH_STATUS.where(COUNTER.c.status.in_(sorted(status.value for status in wanted)))
     if query.project_id is not None:
         statement = statement.where(COUNTER.c.project_id == query.project_id)
-    found = {(row.project_id, row.status) for row in tx.all(statement.limit(MANY_RANGES + 1))}
+    found = {(row.project_id, STATUSES[row.status]) for row in tx.all(statement.limit(MANY_RANGES + 1))}
     found |= {
-        (project_id, status)
+        (project_id, STATUSES[status])
         for (project_id, _, _, status), change in tx.uncounted(query.project_id)
-        if change > 0 and status in wanted
+        if change > 0 and STATUSES[status] in wanted
     }
-    return sorted(found) if len(found) <= MANY_RANGES else None
+    if len(found) > MANY_RANGES:
+        return None
+    return {(project_id, range_with(status, wanted)) for project_id, status in found}
 
 
-def _in_range(query: JobQuery, project_id: int, status: str, *, plainly: bool) -> Select[Any]:
+def _in_range(query: JobQuery, project_id: int, statuses: frozenset[JobStatus], *, plainly: bool) -> Select[Any]:
     """Select what a query asks for of one range; ``plainly`` if all of it may be seen, so that nothing is joined."""
-    number, neg_priority = LISTING.c.job_id, LISTING.c.neg_priority
-    statement = select(number.label("id"), neg_priority.label("neg_priority"))
+    statement, number, neg_priority = jobs_in(project_id, statuses)
     if not plainly or query.name is not None or query.task_name is not None:
-        statement = statement.join(JOB, JOB.c.id == number).join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
-    return (
-        statement.where(LISTING.c.project_id == project_id, LISTING.c.status == status)
-        .where(*_conditions(evolve(query, project_id=None, statuses=()), number))
-        .order_by(*_order(query.order, number, neg_priority))
-    )
+        if number is not JOB.c.id:
+            statement = statement.join(JOB, JOB.c.id == number)
+        statement = statement.join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
+    conditions = _conditions(evolve(query, project_id=None, statuses=()), number)
+    return statement.where(*conditions).order_by(*_order(query.order, number, neg_priority))
 
 
 def _order(order: JobOrder, number: ColumnElement[int], neg_priority: ColumnElement[int]) -> list[ColumnElement[int]]:

@@ -16,6 +16,7 @@ from whatsnext_core.states import Standing
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
+from whatsnext_storage_sql.jobs.listing import LISTED
 from whatsnext_storage_sql.jobs.rows import CAUSES, STATUSES
 from whatsnext_storage_sql.tables import JOB, TASK
 
@@ -66,6 +67,11 @@ class JobState(NamedTuple):
         return (
             self.status is JobStatus.PENDING and not self.unmet and self.not_before is None and not self.submission_id
         )
+
+    @property
+    def listed_as(self) -> str:
+        """The status that ``listing`` gives it."""
+        return LISTED[self.status]
 
     @property
     def ended_at(self) -> datetime | None:

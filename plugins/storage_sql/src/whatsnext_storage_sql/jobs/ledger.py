@@ -18,12 +18,12 @@ from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction
 from whatsnext_storage_sql.events.runs import EventRow
 from whatsnext_storage_sql.jobs.jobstate import COLUMNS, LOCKED, SPELLED, JobState, states_of
+from whatsnext_storage_sql.jobs.listing import LISTING_KEYS
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id
 from whatsnext_storage_sql.queue import lines
 from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 
-_LISTING_KEYS = ("project_id", "status", "job_id")
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
 _Change: TypeAlias = tuple[JobState, JobState]
 """What a job was, and what it is now."""
@@ -217,12 +217,12 @@ class Ledger:
         rows: list[tuple[Any, ...]] = []
         for group in groups:
             old, new = group[0]
-            before = (old.project_id, old.status, old.priority, old.ended_at)
-            if before != (new.project_id, new.status, new.priority, new.ended_at):
-                values = (new.project_id, new.status._value_, -new.priority, plain(new.ended_at))
-                alike = (*values, old.project_id, old.status._value_)
+            before = (old.project_id, old.listed_as, old.priority, old.ended_at)
+            if before != (new.project_id, new.listed_as, new.priority, new.ended_at):
+                values = (new.project_id, new.listed_as, -new.priority, plain(new.ended_at))
+                alike = (*values, old.project_id, old.listed_as)
                 rows += [(*alike, each.id) for _, each in group]
-        self.tx.update(LISTING, _LISTING_COLUMNS, _LISTING_KEYS, rows)
+        self.tx.update(LISTING, _LISTING_COLUMNS, LISTING_KEYS, rows)
 
     def _write_queue(self, groups: Iterable[Sequence[_Change]], now: datetime) -> None:
         leaves, moves, comes, wakes, sleeps = [], [], [], [], []

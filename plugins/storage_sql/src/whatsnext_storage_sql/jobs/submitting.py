@@ -20,6 +20,7 @@ from whatsnext_storage_sql.connection.direct import Query, Question
 from whatsnext_storage_sql.connection.transaction import Batch, Transaction, batch_of
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.listing import LISTED, OPEN
 from whatsnext_storage_sql.jobs.rows import STATUSES, event_text
 from whatsnext_storage_sql.models.types import to_micros, write_json
 from whatsnext_storage_sql.projects.projects import SHARED, active_project, lock_active_project
@@ -87,12 +88,14 @@ _OF_SPAN = "FROM job WHERE id >= :first AND id <= :last"
 _LIST = Query(
     text(
         "INSERT INTO listing (project_id, status, job_id, neg_priority) "
-        f"SELECT project_id, status, id, -priority {_OF_SPAN} ORDER BY id"
+        f"SELECT project_id, CASE status WHEN 'PENDING' THEN '{OPEN}' ELSE status END, id, -priority {_OF_SPAN} "
+        "ORDER BY id"
     )
 )
 _ENTER = entering(_OF_SPAN)
 _TASK_AND_STATUS = itemgetter(2, 5)
 _SHOWN = {status: status.value for status in JobStatus}
+_LISTED = {status.value: listed for status, listed in LISTED.items()}
 _NO_EDGES = Counts()
 
 Parent: TypeAlias = tuple[JobStatus, str]
@@ -203,7 +206,7 @@ def _write(
     if span is not None:
         tx.note(_LIST, **span)
     else:
-        tx.insert(LISTING, _LISTING_COLUMNS, [(project_id, row[5], row[0], -row[6]) for row in rows])
+        tx.insert(LISTING, _LISTING_COLUMNS, [(project_id, _LISTED[row[5]], row[0], -row[6]) for row in rows])
     if submission:
         return []
     ready = ((project_id, row[4], -row[6], row[0]) for row in rows if not row[7])

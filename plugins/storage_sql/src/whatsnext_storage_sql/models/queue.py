@@ -39,6 +39,7 @@ class Listing(Base):
     __tablename__ = "listing"
     project_id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
     status: Mapped[str] = mapped_column(Text, primary_key=True)
+    """That of the job, or OPEN for one that is PENDING, QUEUED or RUNNING: those of them with a ``Lease`` are held."""
     job_id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
     neg_priority: Mapped[int] = mapped_column(Number)
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)

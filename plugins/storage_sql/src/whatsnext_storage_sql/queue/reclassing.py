@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select, update
 
-from whatsnext_core.model import JobStatus
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.listing import PENDING
 from whatsnext_storage_sql.projects.tasks import class_after
 from whatsnext_storage_sql.tables import JOB, LISTING, RECLASSING, TASK
 
@@ -26,11 +26,7 @@ _DUE = Query(
 _SLICE = Query(
     select(LISTING.c.job_id, JOB.c.task_id)
     .join(JOB, JOB.c.id == LISTING.c.job_id)
-    .where(
-        LISTING.c.project_id == bindparam("project_id"),
-        LISTING.c.status == JobStatus.PENDING.value,
-        LISTING.c.job_id > bindparam("cursor"),
-    )
+    .where(LISTING.c.project_id == bindparam("project_id"), PENDING, LISTING.c.job_id > bindparam("cursor"))
     .order_by(LISTING.c.job_id)
     .limit(bindparam("limit"))
 )

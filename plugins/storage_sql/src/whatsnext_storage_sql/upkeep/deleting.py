@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select
 
-from whatsnext_core.model import EventKind, JobStatus
+from whatsnext_core.model import EventKind
 from whatsnext_core.states import CLIENT_DELETED
 from whatsnext_storage_sql.attempts.attempts import Holds
 from whatsnext_storage_sql.connection.direct import Query
@@ -15,6 +15,7 @@ from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.graph import admit, lock_graph, spread
 from whatsnext_storage_sql.jobs.jobs import VISIBLE
 from whatsnext_storage_sql.jobs.ledger import Ledger
+from whatsnext_storage_sql.jobs.listing import PENDING
 from whatsnext_storage_sql.jobs.rows import event_text
 from whatsnext_storage_sql.projects.clients import lock_client
 from whatsnext_storage_sql.projects.projects import project
@@ -25,11 +26,7 @@ _PENDING = Query(
     select(LISTING.c.job_id)
     .join(JOB, JOB.c.id == LISTING.c.job_id)
     .join(TASK, TASK.c.id == JOB.c.task_id)
-    .where(
-        LISTING.c.project_id == bindparam("project_id"),
-        LISTING.c.status == JobStatus.PENDING.value,
-        VISIBLE,
-    )
+    .where(LISTING.c.project_id == bindparam("project_id"), PENDING, VISIBLE)
     .order_by(LISTING.c.job_id.desc())
     .limit(bindparam("limit"))
 )

@@ -15,6 +15,7 @@ from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.events.forgetting import forget
 from whatsnext_storage_sql.jobs.jobstate import JobState
 from whatsnext_storage_sql.jobs.ledger import Ledger, place
+from whatsnext_storage_sql.jobs.listing import LISTING_KEYS
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.queue import lines
 from whatsnext_storage_sql.tables import (
@@ -30,7 +31,6 @@ from whatsnext_storage_sql.tables import (
     SUBMISSION,
 )
 
-_LISTING_KEYS = ("project_id", "status", "job_id")
 _BY_JOB: Sequence[Delete | Update] = (
     *(
         delete(column.table).where(among(column, "ids"))
@@ -84,7 +84,7 @@ def erase(
     for statement in _BY_JOB:
         tx.run(statement, {"ids": ids})
     lines.leave(tx, [stand for state in states if (stand := place(state)) is not None])
-    tx.delete(LISTING, _LISTING_KEYS, [(state.project_id, state.status.value, state.id) for state in states])
+    tx.delete(LISTING, LISTING_KEYS, [(state.project_id, state.listed_as, state.id) for state in states])
     delays = [(to_micros(state.not_before), state.id) for state in states if state.not_before]
     tx.delete(DELAYED, ("not_before", "job_id"), delays)
     if keep_events:

@@ -18,7 +18,7 @@ from whatsnext_core.model import (
 )
 from whatsnext_core.storage import JobQuery, Page
 from whatsnext_core.testing.storage.base import StorageFixtures
-from whatsnext_core.testing.storage.story import Story, ref_of
+from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
 
 
 class ProjectScenarios(StorageFixtures):
@@ -187,11 +187,16 @@ class ProjectScenarios(StorageFixtures):
         story.write(lambda writer: writer.update_task(task.id, smaller, story.now))
         taken = story.claim(cpu=2)
         assert [(each.job.id, each.allocation.cpu) for each in taken] == [(first, 2)]
-        larger = TaskSpec(name="task", requirement=Requirement(cpu=3))
+        larger = TaskSpec(name="task", requirement=Requirement(cpu=3), retry=STEADY)
         story.write(lambda writer: writer.update_task(task.id, larger, story.now))
         assert story.claim(cpu=2) == []
         assert [each.job.id for each in story.claim(cpu=3)] == [second]
         assert story.attempts(first)[0].allocation.cpu == 2
+        story.end(taken[0], Cause.EXIT)
+        story.tick(STEADY.delay)
+        story.settle()
+        assert story.claim(cpu=2) == []
+        assert [(each.job.id, each.allocation.cpu) for each in story.claim(cpu=3)] == [(first, 3)]
 
     def test_task_is_deleted_only_when_its_jobs_have_ended(self, story: Story) -> None:
         """P11 (Writer.delete_task): the ended ones go with it; what they met stays met."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 
 import pytest
 from attrs import evolve
@@ -11,6 +12,7 @@ from whatsnext_core.errors import LogOffsetError, NotFoundError
 from whatsnext_core.model import (
     AttemptRef,
     Capacity,
+    Cause,
     ClientChanges,
     Device,
     EventKind,
@@ -22,7 +24,7 @@ from whatsnext_core.model import (
 from whatsnext_core.resources import numbered_devices
 from whatsnext_core.storage import EventFilter, JobOrder, LogPart, Page
 from whatsnext_core.testing.storage.base import StorageFixtures
-from whatsnext_core.testing.storage.story import Story, ref_of
+from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
 
 S = JobStatus
 
@@ -119,6 +121,53 @@ class ReadingScenarios(StorageFixtures):
         story.claim(cpu=100)
         assert demand() == []
         assert story.status(waits) is S.PENDING
+
+    def test_waiting_and_held_jobs_are_listed_as_they_come_and_go(self, story: Story) -> None:
+        """R06 (Reader.jobs): each status alone and with others, in each order, in pages; waiting ones are cleared."""
+        task, other = story.task("task", retry=STEADY), story.task("other")
+        ids = [story.job(task, priority=number % 3) for number in range(7)]
+        elsewhere = story.job(other, priority=9)
+        statuses = dict.fromkeys([*ids, elsewhere], S.PENDING)
+        priorities = {job_id: story.see(job_id).priority for job_id in statuses}
+
+        def check() -> None:
+            for size in (1, 2, 3):
+                for wanted in combinations((S.PENDING, S.QUEUED, S.RUNNING, S.COMPLETED), size):
+                    for project_id in (task.project_id, None):
+                        among = [each for each in statuses if project_id is None or each != elsewhere]
+                        check_lists([each for each in among if statuses[each] in wanted], set(wanted), project_id)
+
+        def check_lists(expected: list[int], wanted: set[JobStatus], project_id: int | None) -> None:
+            orders = {
+                JobOrder.OLDEST: expected,
+                JobOrder.NEWEST: expected[::-1],
+                JobOrder.QUEUE: sorted(expected, key=lambda job_id: (-priorities[job_id], job_id)),
+            }
+            for order, rows in orders.items():
+                found = partial(story.found, statuses=wanted, project_id=project_id, order=order)
+                assert found() == rows
+                assert found(page=Page(limit=2, skip=1)) == rows[1:3]
+                assert found(page=Page(limit=2, skip=20)) == []
+
+        check()
+        story.client()
+        given = {taken.job.id: taken for taken in story.claim(cpu=6)}
+        assert len(given) == 6
+        statuses |= dict.fromkeys(given, S.QUEUED)
+        check()
+        back, done, runs = [given[job_id] for job_id in sorted(given)][:3]
+        story.start(back, done, runs)
+        statuses |= {taken.job.id: S.RUNNING for taken in (back, done, runs)}
+        check()
+        story.end(back, Cause.EXIT)
+        story.end(done)
+        statuses |= {back.job.id: S.PENDING, done.job.id: S.COMPLETED}
+        check()
+        waiting = [job_id for job_id in ids if statuses[job_id] is S.PENDING]
+        assert story.write(lambda writer: writer.clear_queue(task.project_id, story.now, 100)) == len(waiting)
+        for job_id in waiting:
+            del statuses[job_id]
+        check()
 
     def test_events_are_numbered_and_read_in_parts(self, story: Story) -> None:
         """R04 (Reader.events): ascending, after a number, of one project or all."""

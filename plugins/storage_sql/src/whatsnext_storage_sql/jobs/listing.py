@@ -1,0 +1,58 @@
+"""Under which status ``listing`` has a job, and which jobs have one status where it does not tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import ColumnElement, Select, and_, literal_column, select
+
+from whatsnext_core.model import JobStatus
+from whatsnext_storage_sql.connection.dialects import among_found
+from whatsnext_storage_sql.tables import JOB, LEASE, LISTING
+
+OPEN: Final = "OPEN"
+"""What ``listing`` calls a job that is PENDING, QUEUED or RUNNING: a claim changes nothing there."""
+_HELD_STATUSES: Final = frozenset(status for status in JobStatus if status.is_live)
+_OPEN_STATUSES: Final = _HELD_STATUSES | {JobStatus.PENDING}
+LISTED: Final[Mapping[JobStatus, str]] = {
+    status: OPEN if status in _OPEN_STATUSES else status.value for status in JobStatus
+}
+"""The status that ``listing`` gives a job."""
+LISTING_KEYS: Final = ("project_id", "status", "job_id")
+
+# With an offset, PostgreSQL looks for the lease of a row at a time, in the order of the rows. Else it makes a join of
+# it, which compares each row with each lease as long as it does not know how many there are.
+_HELD = select(LEASE.c.job_id).where(LEASE.c.job_id == LISTING.c.job_id).offset(literal_column("0")).exists()
+PENDING: ColumnElement[bool] = and_(LISTING.c.status == OPEN, ~_HELD)
+"""Holds for a row of ``listing`` whose job is PENDING: an open one that nobody holds."""
+
+Number: TypeAlias = ColumnElement[int]
+
+
+def range_with(status: JobStatus, wanted: frozenset[JobStatus]) -> frozenset[JobStatus]:
+    """Return which of the wanted statuses, this one among them, are looked for at once."""
+    for together in (_OPEN_STATUSES, _HELD_STATUSES):
+        if status in together and together <= wanted:
+            return together
+    return frozenset({status})
+
+
+def jobs_in(project_id: int, statuses: frozenset[JobStatus]) -> tuple[Select[Any], Number, Number]:
+    """Select ``id`` and ``neg_priority`` of a project's jobs in a set of statuses that ``range_with`` returned.
+
+    The columns of both come with it. Held jobs are found by their leases, of which there are only as many as the
+    clients have room for.
+    """
+    number: Number
+    neg_priority: Number
+    if statuses <= _HELD_STATUSES:
+        number, neg_priority = JOB.c.id, -JOB.c.priority
+        wanted = JOB.c.status.in_(sorted(status.value for status in statuses))
+        within = and_(among_found(number, select(LEASE.c.job_id)), JOB.c.project_id == project_id, wanted)
+    else:
+        number, neg_priority = LISTING.c.job_id, LISTING.c.neg_priority
+        (name,) = {LISTED[status] for status in statuses}
+        listed = PENDING if statuses == {JobStatus.PENDING} else LISTING.c.status == name
+        within = and_(LISTING.c.project_id == project_id, listed)
+    return select(number.label("id"), neg_priority.label("neg_priority")).where(within), number, neg_priority
