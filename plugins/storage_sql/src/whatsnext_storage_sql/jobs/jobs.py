@@ -15,7 +15,7 @@ from whatsnext_core.storage import JobOrder, JobQuery, Page
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
-from whatsnext_storage_sql.jobs.listing import jobs_in, range_with
+from whatsnext_storage_sql.jobs.listing import HELD_STATUSES, jobs_in, range_with
 from whatsnext_storage_sql.jobs.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, job_of
 from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, SUBMISSION, TASK
 
@@ -96,8 +96,11 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
     return [found[job_id] for job_id in ids]
 
 
-def _ranges(tx: Transaction, query: JobQuery) -> set[tuple[int, frozenset[JobStatus]]] | None:
-    """Return where to look for what a query asks for; None if the table of jobs serves it better."""
+def _ranges(tx: Transaction, query: JobQuery) -> set[tuple[int | None, frozenset[JobStatus]]] | None:
+    """Return where to look for what a query asks for; None if the table of jobs serves it better.
+
+    Held jobs are looked for once, not for each project: each look goes through all leases.
+    """
     every = not query.statuses or len(query.statuses) == len(JobStatus)
     by_id = every and query.order is not JobOrder.QUEUE and query.project_id is None
     if by_id or query.task_id is not None:
@@ -114,10 +117,11 @@ def _ranges(tx: Transaction, query: JobQuery) -> set[tuple[int, frozenset[JobSta
     }
     if len(found) > MANY_RANGES:
         return None
-    return {(project_id, range_with(status, wanted)) for project_id, status in found}
+    ranges = ((project_id, range_with(status, wanted)) for project_id, status in found)
+    return {(query.project_id if together <= HELD_STATUSES else each, together) for each, together in ranges}
 
 
-def _in_range(query: JobQuery, project_id: int, statuses: frozenset[JobStatus], *, plainly: bool) -> Select[Any]:
+def _in_range(query: JobQuery, project_id: int | None, statuses: frozenset[JobStatus], *, plainly: bool) -> Select[Any]:
     """Select what a query asks for of one range; ``plainly`` if all of it may be seen, so that nothing is joined."""
     statement, number, neg_priority = jobs_in(project_id, statuses)
     if not plainly or query.name is not None or query.task_name is not None:

@@ -13,8 +13,9 @@ from whatsnext_storage_sql.tables import JOB, LEASE, LISTING
 
 OPEN: Final = "OPEN"
 """What ``listing`` calls a job that is PENDING, QUEUED or RUNNING: a claim changes nothing there."""
-_HELD_STATUSES: Final = frozenset(status for status in JobStatus if status.is_live)
-_OPEN_STATUSES: Final = _HELD_STATUSES | {JobStatus.PENDING}
+HELD_STATUSES: Final = frozenset(status for status in JobStatus if status.is_live)
+"""Those of jobs with a lease."""
+_OPEN_STATUSES: Final = HELD_STATUSES | {JobStatus.PENDING}
 LISTED: Final[Mapping[JobStatus, str]] = {
     status: OPEN if status in _OPEN_STATUSES else status.value for status in JobStatus
 }
@@ -32,24 +33,26 @@ Number: TypeAlias = ColumnElement[int]
 
 def range_with(status: JobStatus, wanted: frozenset[JobStatus]) -> frozenset[JobStatus]:
     """Return which of the wanted statuses, this one among them, are looked for at once."""
-    for together in (_OPEN_STATUSES, _HELD_STATUSES):
+    for together in (_OPEN_STATUSES, HELD_STATUSES):
         if status in together and together <= wanted:
             return together
     return frozenset({status})
 
 
-def jobs_in(project_id: int, statuses: frozenset[JobStatus]) -> tuple[Select[Any], Number, Number]:
+def jobs_in(project_id: int | None, statuses: frozenset[JobStatus]) -> tuple[Select[Any], Number, Number]:
     """Select ``id`` and ``neg_priority`` of a project's jobs in a set of statuses that ``range_with`` returned.
 
-    The columns of both come with it. Held jobs are found by their leases, of which there are only as many as the
-    clients have room for.
+    The columns of both come with it. Held jobs, for which None stands for all projects, are found by their leases, of
+    which there are only as many as the clients have room for.
     """
     number: Number
     neg_priority: Number
-    if statuses <= _HELD_STATUSES:
+    if statuses <= HELD_STATUSES:
         number, neg_priority = JOB.c.id, -JOB.c.priority
         wanted = JOB.c.status.in_(sorted(status.value for status in statuses))
-        within = and_(among_found(number, select(LEASE.c.job_id)), JOB.c.project_id == project_id, wanted)
+        within = and_(among_found(number, select(LEASE.c.job_id)), wanted)
+        if project_id is not None:
+            within = and_(within, JOB.c.project_id == project_id)
     else:
         number, neg_priority = LISTING.c.job_id, LISTING.c.neg_priority
         (name,) = {LISTED[status] for status in statuses}
