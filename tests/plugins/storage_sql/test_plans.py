@@ -280,17 +280,6 @@ def test_lists_of_held_and_waiting_jobs_go_through_no_table_but_that_of_leases(f
     assert walks == []
 
 
-def test_held_jobs_of_all_projects_are_looked_for_once(storage: SQLStorage) -> None:
-    story = Story(storage)
-    story.client("w")
-    jobs = [story.job(story.task(f"task {number}")) for number in range(3)]
-    assert len(story.claim("w", cpu=10)) == len(jobs)
-    with spying() as spy:
-        found = story.read(lambda reader: reader.jobs(JobQuery(statuses={JobStatus.QUEUED}, order=JobOrder.OLDEST)))
-    assert [job.id for job in found] == jobs
-    assert sum(statement.count("FROM lease") for statement in spy.statements) == 1
-
-
 def cost_of_claim(storage: Storage) -> tuple[int, list[str]]:
     """How many statements a claim runs, and which."""
     story = Story(storage)

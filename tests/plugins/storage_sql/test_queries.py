@@ -4,6 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from tests.plugins.storage_sql.spying import spying
 from whatsnext_core.memory import MemoryStorage
 from whatsnext_core.model import Condition, JobSpec, JobStatus
 from whatsnext_core.storage import JobOrder, JobQuery, Page, Storage
@@ -88,3 +89,14 @@ def test_lists_and_counts_show_what_the_transaction_itself_did(storage: SQLStora
         counts = writer.counts(task.project_id)
         assert (counts[S.PENDING], counts[S.CANCELLED]) == (2, 1)
         assert len(writer.events(0, 100)) == 4
+
+
+def test_held_jobs_of_all_projects_are_looked_for_once(storage: SQLStorage) -> None:
+    story = Story(storage)
+    story.client("w")
+    jobs = [story.job(story.task(f"task {number}")) for number in range(3)]
+    assert len(story.claim("w", cpu=10)) == len(jobs)
+    with spying() as spy:
+        found = story.read(lambda reader: reader.jobs(JobQuery(statuses={JobStatus.QUEUED}, order=JobOrder.OLDEST)))
+    assert [job.id for job in found] == jobs
+    assert sum(statement.count("FROM lease") for statement in spy.statements) == 1
