@@ -12,8 +12,11 @@ from tests.benchmarks.system import scratch, sqlite_url
 from whatsnext_core.model import JobSpec
 from whatsnext_core.storage import Storage
 
-WIDTH, DEGREE = 1_000, 5
-"""Jobs in one layer, and parents in the layer before it of each job in the next."""
+WIDTH, DEGREE = 500, 5
+"""Jobs in one layer, and parents in the layer before it of each job in the next.
+
+So the small graph has four edges a job, and the large one five: the first layer has none.
+"""
 BATCH = 500
 CHILDREN = 5
 
