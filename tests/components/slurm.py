@@ -6,6 +6,7 @@ that nobody opens, which is all that Slurm needs to hand out device ids.
 
 import getpass
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -120,16 +121,23 @@ class SlurmCluster:
         self, program: str, *arguments: str, text: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Runs one of Slurm's commands against this cluster, with `text` on its standard input."""
-        return subprocess.run(
+        done = subprocess.run(
             [self._programs[program], *arguments],
             input=text,
             capture_output=True,
             text=True,
-            check=check,
+            check=False,
             env={**os.environ, **self.environment},
             cwd=self.folder / "work",
             timeout=60,
         )
+        if check and done.returncode:
+            raise RuntimeError(f"{shlex.join(done.args)} exited with {done.returncode}: {done.stderr.strip()}")
+        return done
+
+    def let_time_run_out(self, job: str) -> None:
+        """Has a running job reach its time limit soon; an end before the controller reads of it would be refused."""
+        self.run("scontrol", "update", f"JobId={job}", "EndTime=now+10")
 
     def configure(self) -> None:
         """Writes everything that the daemons read."""

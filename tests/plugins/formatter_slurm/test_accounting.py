@@ -65,7 +65,7 @@ def forgotten(
         }
         for name in ("too long", "unwanted"):
             wait_for(new_formatter(), handles[name], ExecutionState.RUNNING)
-        cluster.run("scontrol", "update", f"JobId={handles['too long']['job']}", "EndTime=now")
+        cluster.let_time_run_out(handles["too long"]["job"])
         cluster.run("scancel", handles["unwanted"]["job"])
         cluster.run("scontrol", "update", "PartitionName=main", "State=DOWN")
         handles["unwanted before it began"] = submit(folder / "unwanted before it began", "true")

@@ -113,7 +113,7 @@ def test_a_job_at_its_time_limit_has_run_out_of_walltime(
 ) -> None:
     handle = start("sleep 600")
     wait_for(formatter, handle, ExecutionState.RUNNING)
-    slurm.run("scontrol", "update", f"JobId={handle['job']}", "EndTime=now")
+    slurm.let_time_run_out(handle["job"])
     execution = wait_for(formatter, handle, ExecutionState.ENDED)
     assert execution.cause is Cause.WALLTIME
     assert execution.message.startswith("Slurm ended it at its time limit")
