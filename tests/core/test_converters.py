@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import whatsnext_core.model
@@ -18,6 +18,7 @@ from whatsnext_core.converters import (
     format_time,
     from_json,
     ignoring_extra_keys,
+    json_bytes,
     parse_time,
     to_json,
     tolerant_converter,
@@ -50,6 +51,9 @@ def is_plain(value: object) -> bool:
             return value is None or type(value) in {bool, int, float, str}
 
 
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
 def test_every_class_of_the_model_is_tried() -> None:
     classes = {
         value
@@ -77,6 +81,15 @@ def test_what_a_user_gave_stays_as_it_is(parameters: dict[str, Any]) -> None:
     assert repr(to_json(parameters)) == repr(parameters)
     task = to_json(TaskSpec(name="task", options=parameters))
     assert repr(task["options"]) == repr(parameters)
+
+
+@given(st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@example([math.nan, None, math.inf, -math.inf])
+@example({"path": "\udc80", "null": "a,null", "number": 2**70, "deep": [[None]]})
+def test_text_of_plain_data_is_one_line_that_says_all_of_it(data: Any) -> None:
+    text = json_bytes(data)
+    assert b"\n" not in text
+    assert repr(json.loads(text)) == repr(data)  # NaN is not equal to itself
 
 
 def test_numbers_times_and_sets_have_one_form() -> None:

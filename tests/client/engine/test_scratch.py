@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from whatsnext_client.engine.scratch import MOST_KEPT, MOST_SPARES, RACY, Scratch
+from whatsnext_client.engine.scratch import LOOK_EVERY, MOST_KEPT, MOST_SPARES, RACY, Scratch
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whether a file is open somewhere")
 
@@ -166,6 +166,20 @@ def test_what_is_left_in_a_directory_that_was_handed_on_shows(scratch: Scratch, 
         assert not scratch.is_untouched(key), way
         scratch.give_back(key)
         assert way == "removed" or not directory.exists(), way  # the next attempt gets another one
+
+
+@LINUX
+def test_a_record_that_grows_in_a_directory_that_is_handed_on_is_not_kept_for_ever(scratch: Scratch) -> None:
+    directory = settled(scratch, "1-1")
+    (directory / "process.jsonl").write_text("x" * (MOST_KEPT + 1))
+    for number in range(2, LOOK_EVERY + 3):
+        assert scratch.is_untouched(f"{number - 1}-1")
+        scratch.give_back(f"{number - 1}-1")
+        directory = scratch.take(f"{number}-1")
+        if not (directory / "process.jsonl").exists():
+            break
+    else:
+        pytest.fail(f"the long record was still there after {LOOK_EVERY} attempts")
 
 
 def test_of_a_directory_that_has_only_just_changed_nothing_is_sure(scratch: Scratch) -> None:

@@ -188,6 +188,16 @@ def test_files_that_were_longer_before_are_cut(tmp_path: Path) -> None:
     assert file.read_text() == "{}"
 
 
+def test_files_that_have_another_name_elsewhere_keep_there_what_is_in_them(tmp_path: Path) -> None:
+    file, twin = tmp_path / "parameters.json", tmp_path / "kept.json"
+    file.write_text('{"lr": 0.001}')
+    twin.hardlink_to(file)
+    given = Invocation(key="1-1", argv=("true",), files={file: b"{}"}, stdout=tmp_path / "out", stderr=tmp_path / "err")
+    write_files(given)
+    assert file.read_text() == "{}"
+    assert twin.read_text() == '{"lr": 0.001}'
+
+
 def test_record_that_is_damaged_hides_no_other(jobs: Jobs, later: Jobs) -> None:
     handle = jobs.start(jobs.script("exit 3"))
     jobs.wait(handle)

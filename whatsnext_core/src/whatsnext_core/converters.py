@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import math
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -19,6 +20,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
+import msgspec
 from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 from cattrs.strategies import configure_union_passthrough
 
@@ -28,6 +30,8 @@ from whatsnext_core.model.status import ReadInAnyCase
 
 T = TypeVar("T")
 
+_encode_most = msgspec.json.Encoder().encode
+_NULLS = (b":null", b",null", b"[null")
 _WRONG = (AttributeError, TypeError, ValueError, KeyError)
 """What reading raises for a value of the wrong shape."""
 
@@ -76,6 +80,19 @@ def make_converter() -> cattrs.Converter:
 def to_json(value: Any) -> Any:
     """Return ``value`` as plain JSON data."""
     return _CONVERTER.unstructure(value)
+
+
+def json_bytes(data: Any) -> bytes:
+    """Return plain JSON data as one line of text in UTF-8.
+
+    msgspec takes an eighth of the time of the standard library, which writes what msgspec refuses (half of a surrogate
+    pair, a number of more than 64 bits), or may have written as ``null`` though it is no number.
+    """
+    try:
+        text = _encode_most(data)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+        return json.dumps(data).encode()
+    return json.dumps(data).encode() if any(null in text for null in _NULLS) else text
 
 
 def from_json(data: Any, kind: type[T], *, what: str = "value", converter: cattrs.Converter | None = None) -> T:

@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from whatsnext_client.engine.records import Record
-from whatsnext_core.converters import to_json
+from whatsnext_client.engine.records import Record, written_end
+from whatsnext_core.converters import json_bytes
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import AttemptEnd
 
@@ -58,7 +58,7 @@ class Journal:
 
     def save_end(self, key: str, end: AttemptEnd) -> None:
         """Write down how an attempt ended, beside what is written of it already."""
-        line = b'{"end": %s}' % json.dumps(to_json(end)).encode()
+        line = json_bytes({"end": written_end(end)})
         self._keep(key, self._lines[key].removesuffix(b"}") + b", " + line[1:])  # of two with one name the last counts
         self._gather(key, line)
 

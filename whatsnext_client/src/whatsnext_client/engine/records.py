@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import define, field, fields, frozen
 
-from whatsnext_core.converters import from_json, ignoring_extra_keys, to_json
+from whatsnext_core.converters import from_json, ignoring_extra_keys, json_bytes, to_json
 from whatsnext_core.formatting.environment import ARTIFACTS, RESULT, VERDICT
 from whatsnext_core.model import (
     Allocation,
@@ -62,11 +62,11 @@ class Record:
     """The signal that asks it to end."""
     grace: float
     """Seconds between that signal and SIGKILL."""
-    timeout: float | None
+    timeout: float | None = None
     """Seconds that it may run."""
     started_at: float
     """When it began to run, by the clock of this machine, in seconds since 1970; 0 if the engine has it wait."""
-    handle: Mapping[str, Any] | None
+    handle: Mapping[str, Any] | None = None
     """What finds it again on its engine; None if it never got there."""
     logs: Mapping[str, str]
     """For each stream, the file with its output."""
@@ -89,11 +89,14 @@ class Record:
         return f"{self.job_id}-{self.fence}"
 
     def to_bytes(self) -> bytes:
-        """Return the record as it is written to disk."""
-        plain = {name: getattr(self, name) for name in _NAMES}
-        plain["allocation"], plain["handle"] = _allocation(self.allocation), to_json(self.handle)
-        plain["end"] = None if self.end is None else to_json(self.end)
-        return json.dumps(plain).encode()
+        """Return the record as it is written to disk, without what is None."""
+        plain = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        plain["allocation"] = _allocation(self.allocation)
+        if self.handle is not None:
+            plain["handle"] = to_json(self.handle)
+        if self.end is not None:
+            plain["end"] = written_end(self.end)
+        return json_bytes(plain)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
@@ -103,6 +106,11 @@ class Record:
 
 _CONVERTER: Final = ignoring_extra_keys(Record)
 _NAMES: Final = tuple(field.name for field in fields(Record))
+
+
+def written_end(end: AttemptEnd) -> Mapping[str, Any]:
+    """Return how an attempt ended as it is written to disk."""
+    return {name: value for name, value in to_json(end).items() if value is not None}
 
 
 @lru_cache(maxsize=64)

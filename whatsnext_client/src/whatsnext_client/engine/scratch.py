@@ -30,6 +30,8 @@ MOST_SPARES: Final = 400
 """Directories that are kept for later."""
 MOST_KEPT: Final = 2**14
 """Bytes of a file that is kept, at most."""
+LOOK_EVERY: Final = 32
+"""Attempts after which the files that are kept are looked at again, in a directory in which none came or went."""
 RACY: Final = 100_000_000
 """Nanoseconds for which the clock of a file system may stand still: a younger change does not tell of the next one."""
 
@@ -45,6 +47,8 @@ class _Spare:
     """When it was looked through."""
     tells: bool
     """Whether these tell of whatever comes to be in it."""
+    unseen: int
+    """How many attempts have had it since its `KEPT` files were last looked at."""
 
 
 class Scratch:
@@ -57,7 +61,7 @@ class Scratch:
     def __init__(self, attempts: Path) -> None:
         self._attempts = str(attempts)
         self._spares: dict[str, _Spare] = {}
-        self._handed_on: dict[str, Moments] = {}
+        self._handed_on: dict[str, _Spare] = {}
         """How those in use were when they were looked through, where that tells whether anything came since."""
         self._untouched: set[str] = set()
         """Those in use of which somebody asked, and nothing had come; what comes later shows when they are taken."""
@@ -81,7 +85,7 @@ class Scratch:
                 continue  # if somebody tidied up, there is another one
             if _is_still(path, spare.moments):
                 if spare.tells:
-                    self._handed_on[key] = spare.moments
+                    self._handed_on[key] = spare
                 return Path(path)
             _delete(path)  # something that its last attempt left behind still writes there
         if os.path.lexists(path):
@@ -92,8 +96,8 @@ class Scratch:
 
     def is_untouched(self, key: str) -> bool:
         """Return whether the attempt surely left nothing in its directory but what it wrote into the files it got."""
-        moments = self._handed_on.get(key)
-        is_still = moments is not None and _is_still(f"{self._attempts}/{key}", moments)
+        before = self._handed_on.get(key)
+        is_still = before is not None and _is_still(f"{self._attempts}/{key}", before.moments)
         (self._untouched.add if is_still else self._untouched.discard)(key)
         return is_still
 
@@ -105,11 +109,14 @@ class Scratch:
         self._untouched.discard(key)
         try:
             if len(self._spares) < MOST_SPARES and sys.platform == "linux":
-                moments = before if before and is_untouched else _moments(path)
-                names = REUSABLE if moments == before else _names(path)
-                if _is_cleared(path, names):
+                moments = before.moments if before and is_untouched else _moments(path)
+                if before is None or moments != before.moments:
+                    names, unseen = _names(path), 0
+                else:
+                    names, unseen = REUSABLE, (before.unseen + 1) % LOOK_EVERY
+                if _is_cleared(path, names, look=unseen == 0):
                     tells = names == REUSABLE and max(moments) < time.time_ns() - RACY
-                    self._spares[path] = _Spare(moments, tells)
+                    self._spares[path] = _Spare(moments, tells, unseen)
                     return
         except OSError:
             pass
@@ -146,17 +153,20 @@ def _names(path: str) -> frozenset[str]:
     return names.union(f"{ARTIFACTS}/{name}" for name in os.listdir(f"{path}/{ARTIFACTS}"))  # noqa: PTH208 - as above
 
 
-def _is_cleared(path: str, names: frozenset[str]) -> bool:
+def _is_cleared(path: str, names: frozenset[str], *, look: bool) -> bool:
     """Empty the files in a directory, and return whether nothing is left there of the attempt that had it.
 
     There is if a file is not one that every job gets, has another name elsewhere, or is open: a process that the job
     left behind may write into its output at any time. A job that got all four is a local process, as the next one will
-    be, so two of them need not be emptied.
+    be, so two of them need not be emptied. Whoever writes the parameters sees whether these have another name;
+    ``look`` is whether the size of both is looked at now.
     """
     if not names <= REUSABLE:
         return False
     kept = KEPT if names == REUSABLE else frozenset()
-    return all(_empty(f"{path}/{name}") for name in names - kept) and all(_is_plain(f"{path}/{name}") for name in kept)
+    if look and not all(_is_plain(f"{path}/{name}") for name in kept):
+        return False
+    return all(_empty(f"{path}/{name}") for name in names - kept)
 
 
 def _is_plain(path: str) -> bool:

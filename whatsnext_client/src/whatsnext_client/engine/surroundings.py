@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from whatsnext_core.formatting import Invocation, JobContext
 from whatsnext_core.model import Allocation, Assignment
@@ -30,6 +30,8 @@ class Surroundings:
     """Whether the worker has accelerators to deal out."""
     filters: bool = True
     """Whether jobs get what they were given, rather than the machine as it is."""
+    unset: tuple[str, ...] = field(factory=lambda: tuple(name for name in THREADS if name not in os.environ))
+    """Those of the variables that the environment of this worker does not set."""
 
     def context(self, assignment: Assignment, directory: Path, cpu_ids: tuple[int, ...] = ()) -> JobContext:
         """Return what a formatter needs to know of an attempt; ``cpu_ids`` are the CPUs that it is pinned to."""
@@ -56,8 +58,7 @@ class Surroundings:
         variables: dict[str, str] = {}
         if name := self.project_names.get(context.job.project_id):
             variables["WHATSNEXT_PROJECT"] = name
-        if context.allocation.cpu and self.filters and THREADS[0] not in invocation.env:
-            unset = [name for name in THREADS if name not in os.environ]
-            if unset and unset[0] == THREADS[0]:
-                variables |= dict.fromkeys(unset, str(context.allocation.cpu))
+        is_set = THREADS[0] in invocation.env or THREADS[0] not in self.unset
+        if context.allocation.cpu and self.filters and not is_set:
+            variables |= dict.fromkeys(self.unset, str(context.allocation.cpu))
         return evolve(invocation, env={**variables, **invocation.env})

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from whatsnext_core.converters import json_bytes
 from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting import keeper
 
@@ -58,7 +59,7 @@ class KeeperChannel:
         self._connect()
         if environment := self._environment():
             self._outbox.append(("", environment))
-        self._outbox.append((request.get("id", ""), json.dumps(request).encode() + b"\n"))
+        self._outbox.append((request.get("id", ""), json_bytes(request) + b"\n"))
 
     def flush(self) -> list[str]:
         """Send what was asked for, and return the ids of the processes that a new keeper was asked for.

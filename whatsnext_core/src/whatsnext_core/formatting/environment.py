@@ -79,7 +79,8 @@ def artifacts_folder(context: JobContext) -> Path:
 
 def parameters_json(context: JobContext) -> bytes:
     """Return what is written into the file of the parameters."""
-    return json.dumps(dict(context.job.parameters), ensure_ascii=False).encode()
+    parameters = context.job.parameters
+    return json.dumps(dict(parameters), ensure_ascii=False).encode() if parameters else b"{}"
 
 
 def job_environment(context: JobContext) -> dict[str, str]:

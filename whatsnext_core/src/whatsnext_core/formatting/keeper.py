@@ -213,7 +213,7 @@ class Keeper:
         for request in waiting:
             if which(request):
                 message = {"id": request["id"], "returned": True}
-                self._write(request["process"], json.dumps(message).encode() + b"\n")
+                self._write(request, json.dumps(message).encode() + b"\n")
                 self._send(message, urgent=True)
             else:
                 self._line.append(request)
@@ -251,7 +251,8 @@ class Keeper:
                 self._turns.add(request["id"])
             self._record(child, f'"pid": {pid}, "birth": "{self.birth(pid, now, tick)}"', last=False)
         finally:
-            os.chdir("/")
+            if not self._line:  # else the next one soon changes it anyhow
+                os.chdir("/")
             if request.get("cpus"):
                 os.sched_setaffinity(0, self._cpus)
 
@@ -286,9 +287,10 @@ class Keeper:
     def _record(self, child: dict[str, Any], members: str, *, last: bool) -> None:
         """Write one line with these members of an object, and send it."""
         line = f'{{"id": {json.dumps(child["id"])}, {members}}}\n'.encode()
-        self._write(child["process"], line)
+        takes_turns = child["id"] in self._turns
+        self._write(child, line, keep=takes_turns and not last)
         self._outbox += line
-        if child["id"] in self._turns:
+        if takes_turns:
             if last:
                 self._due = self._due or time.monotonic() + GATHER
             else:
@@ -297,14 +299,22 @@ class Keeper:
             self._urgent = True
 
     @staticmethod
-    def _write(path: str, line: bytes) -> None:
-        """Write one line in one piece; a folder that is gone wants no record."""
+    def _write(child: dict[str, Any], line: bytes, *, keep: bool = False) -> None:
+        """Write one line in one piece; a folder that is gone wants no record.
+
+        The file is kept open until the next line if so wanted: of those that take turns there are never many.
+        """
         with suppress(OSError):
-            file = os.open(path, RECORD, 0o666)
+            file = child.pop("file", None)
+            if file is None:
+                file = os.open(child["process"], RECORD, 0o666)
             try:
                 os.write(file, line)
             finally:
-                os.close(file)
+                if keep:
+                    child["file"] = file
+                else:
+                    os.close(file)
 
     def _send(self, message: dict[str, Any], *, urgent: bool) -> None:
         self._outbox += json.dumps(message).encode() + b"\n"

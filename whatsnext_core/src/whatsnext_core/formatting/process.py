@@ -368,13 +368,21 @@ def write_files(invocation: Invocation) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file without emptying it first: a file system writes what follows that to the disk at once."""
+    """Write a file without emptying it first: a file system writes what follows that to the disk at once.
+
+    One that has another name elsewhere keeps what is in it there.
+    """
     file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
     try:
+        before = os.fstat(file)
+        if before.st_nlink > 1:
+            os.close(file)
+            path.unlink()
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         written = 0
         while written < len(content):
             written += os.write(file, content[written:])
-        if os.fstat(file).st_size > written:
+        if before.st_size > written:
             os.ftruncate(file, written)
     finally:
         os.close(file)

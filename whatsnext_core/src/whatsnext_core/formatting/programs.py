@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sys
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,15 +23,7 @@ def find_program(name: str, path: str, cwd: str | Path) -> str:
         EngineError: there is no such program, or it may not be executed.
     """
     if "/" not in name:
-        found = _which(name, path)
-        if found is None or not os.access(found, os.X_OK):
-            _which.cache_clear()
-            found = _which(name, path)
-        if found is None:
-            raise EngineError(
-                f"The program {shorten(name)} was not found on this client's PATH ({path}); install it there, "
-                f"or give its full path."
-            )
+        found = _which(name, path, int(time.monotonic()))
         return found if found.startswith("/") else str(Path(cwd, found))
     file = Path(cwd, name)
     if not file.exists():
@@ -83,8 +76,14 @@ def refusal(number: int | None, path: str, argv: tuple[str, ...]) -> EngineError
 
 
 @lru_cache(maxsize=256)
-def _which(name: str, path: str) -> str | None:
-    return shutil.which(name, path=path) or (sys.executable if name == "python" else None)
+def _which(name: str, path: str, second: int) -> str:  # noqa: ARG001 - found anew in each, so that it may move
+    found = shutil.which(name, path=path) or (sys.executable if name == "python" else None)
+    if found is None:
+        raise EngineError(
+            f"The program {shorten(name)} was not found on this client's PATH ({path}); install it there, or give its "
+            f"full path."
+        )
+    return found
 
 
 def _seen_from(name: str, cwd: str | Path) -> str:

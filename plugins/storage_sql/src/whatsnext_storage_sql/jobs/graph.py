@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
+from attrs import astuple
 from sqlalchemy import bindparam, select, text
 
 from whatsnext_core.dependencies import Counts, Fate, fate, fate_after_deletion, matters, weigh
@@ -59,7 +60,7 @@ _AFTER_DELETION = {
     status: {condition.value: fate_after_deletion(condition, status).value for condition in Condition}
     for status in JobStatus
 }
-_CHANGES = {(old.value, new.value): weigh(old, new) for old in Fate for new in Fate}
+_CHANGES = {(old.value, new.value): astuple(weigh(old, new)) for old in Fate for new in Fate}
 _AGAIN = " ON CONFLICT (parent_id) DO UPDATE SET cursor = excluded.cursor, last_status = excluded.last_status"
 
 KnownEdge: TypeAlias = tuple[int, str, str]
@@ -226,7 +227,7 @@ def tell(ledger: Ledger, news: Sequence[News], now: datetime) -> None:
         due.append((each, [edge for edge in each.edges if fates[edge[1]] != edge[2]]))
     ledger.load({child for _, edges in due for child, _, _ in edges})
     told: list[tuple[str, int, int]] = []
-    counts: dict[int, Counts] = {}
+    counts: dict[int, tuple[int, int]] = {}
     for each, edges in due:
         fates = each.fates(ledger)
         for child, condition, known in edges:
@@ -234,12 +235,17 @@ def tell(ledger: Ledger, news: Sequence[News], now: datetime) -> None:
             if found == known or not ledger.knows(child):
                 continue
             told.append((found, child, each.parent))
-            before = counts[child] if child in counts else ledger[child].counts
-            counts[child] = after = before + _CHANGES[known, found]
-            if (before.impossible == 0) is not (after.impossible == 0):
-                recount(ledger, ledger[child], after, now)
-    for child, after in counts.items():
-        recount(ledger, ledger[child], after, now)
+            state = ledger[child]
+            unmet, impossible = counts.get(child, (state.unmet, state.impossible))
+            more_unmet, more_impossible = _CHANGES[known, found]
+            counts[child] = after = (unmet + more_unmet, impossible + more_impossible)
+            if more_impossible and (impossible == 0) is not (after[1] == 0):
+                recount(ledger, state, Counts(*after), now)
+    if counts:
+        # Those that became possible, or ceased to be, have their status by now.
+        unmets, impossibles = zip(*counts.values(), strict=True)
+        children = [ledger[child] for child in counts]
+        ledger.put_all(changed(children, {}, {"unmet": unmets, "impossible": impossibles}), {})
     ledger.tx.update(EDGE, ("fate",), ("child_id", "parent_id"), told)
 
 
