@@ -85,7 +85,7 @@ def main(names: tuple[str, ...], rounds: int | None, quick: bool, path: Path | N
 
 def table(figures: list[Figure], plan: Plan) -> Table:
     """All figures with what they should reach."""
-    found = Table(title=f"Median of {plan.rounds}{', small sizes' if plan.quick else ''}")
+    found = Table(title=f"Median of at least {plan.rounds}{', small sizes' if plan.quick else ''}")
     for column in ("#", "what", "ratio", "spread", "must", "aim", "verdict", "numbers"):
         found.add_column(column)
     for one in figures:

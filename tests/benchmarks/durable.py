@@ -55,7 +55,7 @@ def measure(plan: Plan) -> list[Figure]:
     with serving() as (_, folder), callers() as pool:
         ports = [int((folder / "port").read_text())]
         cycles_per_second(pool, ports, "first", BATCH)
-        for number in range(plan.rounds):
+        for number in range(plan.many_rounds):
             before = calibration.sqlite_commits(folder / "plain.db", plan.size(2_000, 500))
             reached.append(cycles_per_second(pool, ports, f"round-{number}", jobs))
             commits.append((before + calibration.sqlite_commits(folder / "plain.db", plan.size(2_000, 500))) / 2)
@@ -76,7 +76,7 @@ def measure(plan: Plan) -> list[Figure]:
     ):
         ports = [int((folder / "port").read_text())]
         cycles_per_second(pool, ports, "first", BATCH)
-        for number in range(plan.rounds):
+        for number in range(plan.many_rounds):
             before = calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))
             reached.append(cycles_per_second(pool, ports, f"round-{number}", jobs))
             commits.append((before + calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))) / 2)

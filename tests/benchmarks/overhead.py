@@ -21,7 +21,7 @@ def measure(plan: Plan) -> list[Figure]:
         with working(server, folder, "overhead", cpus=2):
             project.extend_queue([Job("true", "true", {}) for _ in range(200)])  # so that its pace is known
             until_completed(project, 200)
-            for number in range(1, plan.rounds + 1):
+            for number in range(1, plan.many_rounds + 1):
                 before = xargs(jobs)
                 begin = time.perf_counter()
                 project.extend_queue([Job("true", "true", {}) for _ in range(jobs)])

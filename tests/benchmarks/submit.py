@@ -38,10 +38,9 @@ def jobs_per_second(server: Server, name: str, jobs: int) -> float:
 def measure(plan: Plan) -> list[Figure]:
     """On SQLite over `executemany`, on PostgreSQL over COPY."""
     jobs = plan.size(1_000_000, 100_000)
-    rounds = plan.rounds if plan.quick else 1 + plan.rounds // 2
     ours, raw = [], []
     with serving() as (server, folder):
-        for number in range(rounds):
+        for number in range(plan.rounds):
             before = calibration.executemany(folder / "raw.db", list(calibration.rows(jobs)))
             ours.append(jobs_per_second(server, f"round {number}", jobs))
             raw.append((before + calibration.executemany(folder / "raw.db", list(calibration.rows(jobs)))) / 2)
@@ -60,7 +59,7 @@ def measure(plan: Plan) -> list[Figure]:
         serving(database.url(database.create_database()), processes=PROCESSES) as (server, _),
     ):
         url = database.url(database.create_database())
-        for number in range(rounds):
+        for number in range(plan.rounds):
             before = calibration.copy(url, calibration.rows(jobs), jobs)
             ours.append(jobs_per_second(server, f"round {number}", jobs))
             raw.append((before + calibration.copy(url, calibration.rows(jobs), jobs)) / 2)
