@@ -159,6 +159,17 @@ def test_a_task_that_says_how_many_threads_is_heeded(project: Project, make_clie
     assert (omp.logs(), mkl.logs()) == ("['7', None, None]\n", "['1', '1', '5']\n")
 
 
+def test_a_worker_that_says_how_many_threads_is_heeded(
+    project: Project, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    code = "import os; print([os.environ.get(f'{name}_NUM_THREADS') for name in ('OMP', 'OPENBLAS', 'MKL')])"
+    project.create_task("threads")
+    job = project.append("threads", "threads", {"code": code})
+    make_client(formatter=Python()).work()
+    assert job.logs() == "['3', None, None]\n"
+
+
 def test_a_job_can_talk_to_the_server_with_what_it_was_told(project: Project, make_client: MakeClient) -> None:
     project.create_task("submit")
     project.create_task("child", command_template="true")

@@ -180,6 +180,10 @@ def test_record_that_is_damaged_is_no_record(jobs: Jobs, later: Jobs) -> None:
     assert not later.engine.adopt(handle)
 
 
+def test_keeper_that_starts_nothing_is_in_nobodys_folder(jobs: Jobs) -> None:
+    assert keeper_of(jobs.start_and_await(jobs.script(SLEEP))).cwd() == "/"
+
+
 def test_files_that_were_longer_before_are_cut(tmp_path: Path) -> None:
     file = tmp_path / "parameters.json"
     file.write_text('{"lr": 0.001}')
