@@ -80,3 +80,24 @@ def instructions(act: Callable[[], object]) -> int:
     finally:
         event.remove(Engine, "before_cursor_execute", watch)
     return ran
+
+
+def blocks(act: Callable[[], object]) -> int:
+    """How many blocks PostgreSQL looks at for what is read meanwhile."""
+    found = 0
+
+    def watch(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        nonlocal found
+        if statement.lstrip().startswith("SELECT"):
+            cursor = connection.connection.cursor()
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+            (((told,),),) = cursor.fetchall()
+            found += told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"]
+            cursor.close()
+
+    event.listen(Engine, "before_cursor_execute", watch)
+    try:
+        act()
+    finally:
+        event.remove(Engine, "before_cursor_execute", watch)
+    return found

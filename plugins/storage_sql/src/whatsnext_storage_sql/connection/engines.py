@@ -124,6 +124,7 @@ def _open_postgresql(url: URL, config: SQLConfig) -> Engines:
         connect_args=arguments,
     )
     event.listen(write, "connect", _set_up_postgresql)
+    event.listen(read, "connect", _set_up_reading)
     for engine in (write, read):
         event.listen(engine, "connect", _wire_up)
         event.listen(engine, "checkin", _note_rest)
@@ -152,6 +153,13 @@ def _set_up_postgresql(connection: Any, _: Any) -> None:
         cursor.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )
+    connection.commit()
+
+
+def _set_up_reading(connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        # Where the database takes many rows for few, it would fetch and sort them all rather than go along an index.
+        cursor.execute("SET enable_bitmapscan = off")
     connection.commit()
 
 

@@ -123,7 +123,7 @@ def _ranges(tx: Transaction, query: JobQuery) -> set[tuple[int | None, frozenset
 
 def _in_range(query: JobQuery, project_id: int | None, statuses: frozenset[JobStatus], *, plainly: bool) -> Select[Any]:
     """Select what a query asks for of one range; ``plainly`` if all of it may be seen, so that nothing is joined."""
-    statement, number, neg_priority = jobs_in(project_id, statuses)
+    statement, number, neg_priority = jobs_in(project_id, statuses, query.order)
     if not plainly or query.name is not None or query.task_name is not None:
         if number is not JOB.c.id:
             statement = statement.join(JOB, JOB.c.id == number)

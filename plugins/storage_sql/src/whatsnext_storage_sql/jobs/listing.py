@@ -8,6 +8,8 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import ColumnElement, Select, and_, literal_column, select
 
 from whatsnext_core.model import JobStatus
+from whatsnext_core.model.limits import MAX_PRIORITY
+from whatsnext_core.storage import JobOrder
 from whatsnext_storage_sql.connection.dialects import among_found
 from whatsnext_storage_sql.tables import JOB, LEASE, LISTING
 
@@ -27,6 +29,12 @@ LISTING_KEYS: Final = ("project_id", "status", "job_id")
 _HELD = select(LEASE.c.job_id).where(LEASE.c.job_id == LISTING.c.job_id).offset(literal_column("0")).exists()
 PENDING: ColumnElement[bool] = and_(LISTING.c.status == OPEN, ~_HELD)
 """Holds for a row of ``listing`` whose job is PENDING: an open one that nobody holds."""
+# The words of the index that has open jobs in the order of the queue. They stand in the statement as they are, or a
+# plan for all parameters could not go by it. The second holds for every job; it keeps other lists out of the index,
+# all of whose rows PostgreSQL would sort if it took them for few, since it is smaller than the key.
+_OPEN_BY_PRIORITY: ColumnElement[bool] = and_(
+    LISTING.c.status == literal_column(f"'{OPEN}'"), LISTING.c.neg_priority <= literal_column(str(MAX_PRIORITY))
+)
 
 Number: TypeAlias = ColumnElement[int]
 
@@ -39,7 +47,9 @@ def range_with(status: JobStatus, wanted: frozenset[JobStatus]) -> frozenset[Job
     return frozenset({status})
 
 
-def jobs_in(project_id: int | None, statuses: frozenset[JobStatus]) -> tuple[Select[Any], Number, Number]:
+def jobs_in(
+    project_id: int | None, statuses: frozenset[JobStatus], order: JobOrder
+) -> tuple[Select[Any], Number, Number]:
     """Select ``id`` and ``neg_priority`` of a project's jobs in a set of statuses that ``range_with`` returned.
 
     The columns of both come with it. Held jobs, for which None stands for all projects, are found by their leases, of
@@ -56,6 +66,10 @@ def jobs_in(project_id: int | None, statuses: frozenset[JobStatus]) -> tuple[Sel
     else:
         number, neg_priority = LISTING.c.job_id, LISTING.c.neg_priority
         (name,) = {LISTED[status] for status in statuses}
-        listed = PENDING if statuses == {JobStatus.PENDING} else LISTING.c.status == name
-        within = and_(LISTING.c.project_id == project_id, listed)
+        in_queue_order = name == OPEN and order is JobOrder.QUEUE
+        within = and_(
+            LISTING.c.project_id == project_id, _OPEN_BY_PRIORITY if in_queue_order else LISTING.c.status == name
+        )
+        if statuses == {JobStatus.PENDING}:
+            within = and_(within, ~_HELD)
     return select(number.label("id"), neg_priority.label("neg_priority")).where(within), number, neg_priority

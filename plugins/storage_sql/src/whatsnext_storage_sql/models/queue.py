@@ -52,6 +52,14 @@ class Listing(Base):
             sqlite_where=text("ended_at IS NOT NULL"),
             postgresql_where=text("ended_at IS NOT NULL"),
         ),
+        Index(
+            "ix_listing_project_id_neg_priority_job_id",
+            "project_id",
+            "neg_priority",
+            "job_id",
+            sqlite_where=text("status = 'OPEN' AND neg_priority <= 2147483647"),
+            postgresql_where=text("status = 'OPEN' AND neg_priority <= 2147483647"),
+        ),
         {"sqlite_with_rowid": False},
     )
 

@@ -240,6 +240,14 @@ def _create_queue() -> None:
         sqlite_where=sa.text("ended_at IS NOT NULL"),
         postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_listing_project_id_neg_priority_job_id",
+        "listing",
+        ["project_id", "neg_priority", "job_id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'OPEN' AND neg_priority <= 2147483647"),
+        postgresql_where=sa.text("status = 'OPEN' AND neg_priority <= 2147483647"),
+    )
     op.create_table(
         "counter",
         sa.Column("project_id", NUMBER, autoincrement=False, nullable=False),
