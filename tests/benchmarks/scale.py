@@ -55,6 +55,8 @@ def look(server: Server, project: Project, folder: Path, jobs: int, before: int)
     rest = project.rest.transport
     timed("newest 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "sort": "-id"}))
     timed("pending 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "status": "PENDING"}))
+    queue = f"/jobs/?project_id={project.id}&limit=100&status=PENDING&order=queue"
+    timed("queue order 100", lambda: rest.get(queue))
     timed("claim of one through the documented fetch", project.fetch_job)
     puller = Puller(server, project)
     claimed = puller.exchange(want=100)
