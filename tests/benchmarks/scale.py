@@ -53,10 +53,10 @@ def look(server: Server, project: Project, folder: Path, jobs: int, before: int)
     tell(f"disk for each of {jobs:,} queued jobs", f"{(size - before) / jobs:.0f} bytes")
     timed("counts", lambda: project.rest.counts(project.id))
     rest = project.rest.transport
-    timed("newest 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "sort": "-id"}))
+    timed("newest 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "order": "newest"}))
     timed("pending 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "status": "PENDING"}))
-    queue = f"/jobs/?project_id={project.id}&limit=100&status=PENDING&order=queue"
-    timed("queue order 100", lambda: rest.get(queue))
+    queue = {"project_id": project.id, "limit": 100, "status": "PENDING", "order": "queue"}
+    timed("pending 100 in the order of the queue", lambda: rest.get("/jobs/", queue))
     timed("claim of one through the documented fetch", project.fetch_job)
     puller = Puller(server, project)
     claimed = puller.exchange(want=100)
