@@ -20,7 +20,6 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
-import msgspec
 from cattrs.gen import make_dict_structure_fn, mapping_structure_factory
 from cattrs.strategies import configure_union_passthrough
 
@@ -30,8 +29,6 @@ from whatsnext_core.model.status import ReadInAnyCase
 
 T = TypeVar("T")
 
-_encode_most = msgspec.json.Encoder().encode
-_NULLS = (b":null", b",null", b"[null")
 _WRONG = (AttributeError, TypeError, ValueError, KeyError)
 """What reading raises for a value of the wrong shape."""
 
@@ -88,11 +85,15 @@ def json_bytes(data: Any) -> bytes:
     msgspec takes an eighth of the time of the standard library, which writes what msgspec refuses (half of a surrogate
     pair, a number of more than 64 bits), or may have written as ``null`` though it is no number.
     """
+    import msgspec  # what a person types shall not wait for it
+
     try:
-        text = _encode_most(data)
+        text = msgspec.json.encode(data)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
         return json.dumps(data).encode()
-    return json.dumps(data).encode() if any(null in text for null in _NULLS) else text
+    if b":null" in text or b",null" in text or b"[null" in text:
+        return json.dumps(data).encode()
+    return text
 
 
 def from_json(data: Any, kind: type[T], *, what: str = "value", converter: cattrs.Converter | None = None) -> T:
