@@ -55,7 +55,7 @@ def look(server: Server, project: Project, folder: Path, jobs: int, before: int)
     rest = project.rest.transport
     timed("newest 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "order": "newest"}))
     timed("pending 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "status": "PENDING"}))
-    queue = {"project_id": project.id, "limit": 100, "status": "PENDING", "order": "queue"}
+    queue: dict[str, str | int] = {"project_id": project.id, "limit": 100, "status": "PENDING", "order": "queue"}
     timed("pending 100 in the order of the queue", lambda: rest.get("/jobs/", queue))
     timed("claim of one through the documented fetch", project.fetch_job)
     puller = Puller(server, project)
