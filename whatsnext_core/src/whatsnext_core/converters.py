@@ -96,6 +96,20 @@ def json_bytes(data: Any) -> bytes:
     return text
 
 
+def read_json(text: bytes) -> Any:
+    """Return the data that JSON holds; msgspec reads it, or where it is of a wider kind, the standard library.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
+
+
 def from_json(data: Any, kind: type[T], *, what: str = "value", converter: cattrs.Converter | None = None) -> T:
     """Return the ``kind`` that ``data`` describes.
 

@@ -37,7 +37,7 @@ class Journal:
         self._lines: dict[str, bytes] = dict(_read(path))
         self._size = sum(map(len, self._lines.values()))
         self._written = 0
-        self._gathered = b""
+        self._gathered: list[bytes] = []
         self._open: list[int] = []
         self._close = weakref.finalize(self, _close_all, self._open)
         self._rewrite()
@@ -72,8 +72,9 @@ class Journal:
     def flush(self) -> None:
         """Write what was gathered; what cannot be written now is kept for the next time."""
         if self._gathered:
-            written = os.write(self._open[0], self._gathered)
-            self._gathered = self._gathered[written:]
+            lines = b"".join(self._gathered)
+            written = os.write(self._open[0], lines)
+            self._gathered = [lines[written:]] if written < len(lines) else []
             self._written += written
             if self._written > SLACK + 2 * self._size:
                 self._rewrite()
@@ -94,7 +95,7 @@ class Journal:
         self._lines[key] = line
 
     def _gather(self, key: str, line: bytes) -> None:
-        self._gathered += b'{"%s": %s}\n' % (key.encode(), line)
+        self._gathered.append(b'{"%s": %s}\n' % (key.encode(), line))
 
     def _rewrite(self) -> None:
         """Write only what matters into a new file, and put it in the place of the old one."""
@@ -104,7 +105,7 @@ class Journal:
         fresh.rename(self._path)
         _close_all(self._open)
         self._open.append(os.open(self._path, os.O_WRONLY | os.O_APPEND))
-        self._written, self._gathered = len(content), b""
+        self._written, self._gathered = len(content), []
 
 
 def _close_all(descriptors: list[int]) -> None:

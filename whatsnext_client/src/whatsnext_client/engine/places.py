@@ -75,4 +75,5 @@ class Places:
     def _has_room(self, held: Held) -> bool:
         if not self._plan.use_resource_filter:
             return len(self._runner.live) < max(1, self._plan.total.cpu)
-        return not (held.devices & self._taken()) and covers(self._free, held.allocation)
+        others_use_it = held.allocation.devices and held.devices & self._taken()
+        return not others_use_it and covers(self._free, held.allocation)

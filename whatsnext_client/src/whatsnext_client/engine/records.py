@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,10 +91,10 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """Return the record as it is written to disk, without what is None."""
-        plain = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        plain = {name: value for name, value in zip(_NAMES, _values(self), strict=True) if value is not None}
         plain["allocation"] = _allocation(self.allocation)
-        if self.handle is not None:
-            plain["handle"] = to_json(self.handle)
+        if self.handle is not None and not self.in_turn:
+            plain["handle"] = to_json(self.handle)  # a stranger's may hold anything
         if self.end is not None:
             plain["end"] = written_end(self.end)
         return json_bytes(plain)
@@ -106,6 +107,7 @@ class Record:
 
 _CONVERTER: Final = ignoring_extra_keys(Record)
 _NAMES: Final = tuple(field.name for field in fields(Record))
+_values: Final = attrgetter(*_NAMES)
 
 
 def written_end(end: AttemptEnd) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from whatsnext_core.converters import json_bytes
+from whatsnext_core.converters import json_bytes, read_json
 from whatsnext_core.errors import EngineError
 from whatsnext_core.formatting import keeper
 
@@ -125,7 +125,7 @@ class KeeperChannel:
         if not received:
             self._drop()
         *lines, self._inbox = (self._inbox + received).split(b"\n")
-        self._messages += map(json.loads, lines)
+        self._messages += map(read_json, lines)
 
     def _environment(self) -> bytes:
         """Return the request that tells the keeper our environment, if that has changed."""
