@@ -19,7 +19,7 @@ class Spy:
     plans: dict[str, list[str]] = field(factory=dict)
     parameters: dict[str, Any] = field(factory=dict)
 
-    def hear(self, connection: Connection, statement: str, parameters: Any, *, many: bool) -> None:
+    def hear(self, connection: Connection, statement: str, parameters: Any, many: bool) -> None:
         """Take in a statement before it runs."""
         self.statements.append(statement)
         if statement in self.plans or statement.lstrip().startswith(ASIDE):
@@ -44,21 +44,32 @@ class Spy:
 
 
 @contextmanager
-def spying() -> Iterator[Spy]:
-    """A spy on what this thread runs; a server that other tests left open in this process is not heard."""
-    spy, thread = Spy(), get_ident()
+def hearing(hear: Callable[[Connection, str, Any, bool], None]) -> Iterator[None]:
+    """Calls with each statement that this thread runs; a server that other tests left open here is not heard.
 
-    def hear(
+    The last argument is whether it runs with many parameters.
+    """
+    thread = get_ident()
+
+    def watch(
         connection: Connection, _cursor: object, statement: str, parameters: Any, _context: object, many: bool
     ) -> None:
         if get_ident() == thread:
-            spy.hear(connection, statement, parameters, many=many)
+            hear(connection, statement, parameters, many)
 
-    event.listen(Engine, "before_cursor_execute", hear)
+    event.listen(Engine, "before_cursor_execute", watch)
     try:
-        yield spy
+        yield
     finally:
-        event.remove(Engine, "before_cursor_execute", hear)
+        event.remove(Engine, "before_cursor_execute", watch)
+
+
+@contextmanager
+def spying() -> Iterator[Spy]:
+    """A spy on what this thread runs."""
+    spy = Spy()
+    with hearing(spy.hear):
+        yield spy
 
 
 def instructions(act: Callable[[], object]) -> int:
@@ -74,11 +85,8 @@ def instructions(act: Callable[[], object]) -> int:
         driver: Any = connection.connection.driver_connection
         driver.set_progress_handler(count_one, 10)
 
-    event.listen(Engine, "before_cursor_execute", watch)
-    try:
+    with hearing(watch):
         act()
-    finally:
-        event.remove(Engine, "before_cursor_execute", watch)
     return ran
 
 
@@ -86,7 +94,7 @@ def blocks(act: Callable[[], object]) -> int:
     """How many blocks PostgreSQL looks at for what is read meanwhile."""
     found = 0
 
-    def watch(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+    def watch(connection: Connection, statement: str, parameters: Any, _many: bool) -> None:
         nonlocal found
         if statement.lstrip().startswith("SELECT"):
             cursor = connection.connection.cursor()
@@ -95,9 +103,6 @@ def blocks(act: Callable[[], object]) -> int:
             found += told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"]
             cursor.close()
 
-    event.listen(Engine, "before_cursor_execute", watch)
-    try:
+    with hearing(watch):
         act()
-    finally:
-        event.remove(Engine, "before_cursor_execute", watch)
     return found

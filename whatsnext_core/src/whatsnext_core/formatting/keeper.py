@@ -251,8 +251,7 @@ class Keeper:
                 self._turns.add(request["id"])
             self._record(child, f'"pid": {pid}, "birth": "{self.birth(pid, now, tick)}"', last=False)
         finally:
-            if not self._line:  # else the next one soon changes it anyhow
-                os.chdir("/")
+            os.chdir("/")
             if request.get("cpus"):
                 os.sched_setaffinity(0, self._cpus)
 

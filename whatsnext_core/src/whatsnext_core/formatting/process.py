@@ -375,14 +375,14 @@ def _write(path: Path, content: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
     try:
         before = os.fstat(file)
-        if before.st_nlink > 1:
-            os.close(file)
-            path.unlink()
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        is_twin = before.st_nlink > 1
         written = 0
-        while written < len(content):
+        while not is_twin and written < len(content):
             written += os.write(file, content[written:])
-        if before.st_size > written:
+        if not is_twin and before.st_size > written:
             os.ftruncate(file, written)
     finally:
         os.close(file)
+    if is_twin:
+        path.unlink()
+        _write(path, content)
