@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.waiting import until_counted
 from tests.components.postgresql import PostgreSQLServer, running_postgresql
 from tests.support import Daemon, wait_until
 from whatsnext.api.client import Project, Server
@@ -16,8 +16,6 @@ from whatsnext.api.client import Project, Server
 PROGRAMS = Path(sys.executable).parent
 PROCESSES = 2
 """Processes of a server on PostgreSQL, where one would leave a CPU idle."""
-LOOK_EVERY = 0.05
-"""Seconds between two questions how far the jobs are: each takes as long as a few jobs."""
 
 
 @contextmanager
@@ -77,8 +75,6 @@ def working(server: Server, folder: Path, project: str, cpus: int) -> Iterator[D
         yield daemon
 
 
-def until_completed(project: Project, jobs: int, *, look_every: float = LOOK_EVERY) -> float:
-    """Wait until this many jobs of the project are COMPLETED, and give the time of day when that was seen."""
-    while project.rest.counts(project.id)["COMPLETED"] < jobs:
-        time.sleep(look_every)
-    return time.perf_counter()
+def until_completed(project: Project, jobs: int) -> float:
+    """Wait until this many jobs of the project are COMPLETED, and return when that was seen, by `time.perf_counter`."""
+    return until_counted(lambda: project.rest.counts(project.id)["COMPLETED"], jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.benchmarks.figure import Figure, ratios
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.puller import drain_at_once
 from tests.benchmarks.system import PROCESSES, postgresql, serving, until_completed, working
+from tests.support.repository import ROOT
 from whatsnext.api.client import Job, Project
 
 BATCH = 500
@@ -124,7 +126,8 @@ def _true_jobs(project: Project, jobs: int, until: int) -> float:
 def _run(script: str, *arguments: object) -> float:
     """Seconds that a peer needed, as it says itself."""
     argv = [sys.executable, str(Path(__file__).with_name(f"{script}.py")), *map(str, arguments)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=LIMIT)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=LIMIT, env=environment)
     assert done.returncode == 0, f"{script} failed: {done.stderr[-2000:]}"
     return float(done.stdout.split()[-1])
 

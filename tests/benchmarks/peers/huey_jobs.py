@@ -8,10 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-huey_module: Any = import_module("huey")
+from tests.benchmarks.waiting import until_counted
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks at how many results there are, as for ours."""
+huey_module: Any = import_module("huey")
 
 
 def call_true() -> int:
@@ -25,9 +24,7 @@ def seconds(huey: Any, true: Any, jobs: int) -> float:
     begin = time.perf_counter()
     for _ in range(jobs):
         true()
-    while huey.result_count() < before + jobs:
-        time.sleep(LOOK_EVERY)
-    return time.perf_counter() - begin
+    return until_counted(huey.result_count, before + jobs) - begin
 
 
 def main(jobs: int, folder: Path) -> float:

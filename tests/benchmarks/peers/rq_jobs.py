@@ -10,13 +10,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.waiting import LEAST, until_counted
+
 redis: Any = import_module("redis")
 rq: Any = import_module("rq")
 
 WORK: Any = (subprocess.call, (["true"],))
 """The function of each job, and its arguments."""
-LOOK_EVERY = 0.05
-"""Seconds between two looks at how many jobs have ended, as for ours."""
 
 
 @contextmanager
@@ -34,9 +34,7 @@ def seconds(queue: Any, jobs: int) -> float:
     before = queue.finished_job_registry.count
     begin = time.perf_counter()
     queue.enqueue_many([rq.Queue.prepare_data(WORK[0], WORK[1]) for _ in range(jobs)])
-    while queue.finished_job_registry.count < before + jobs:
-        time.sleep(LOOK_EVERY)
-    return time.perf_counter() - begin
+    return until_counted(lambda: queue.finished_job_registry.count, before + jobs) - begin
 
 
 def main(jobs: int, folder: Path) -> float:
@@ -46,7 +44,7 @@ def main(jobs: int, folder: Path) -> float:
     with ExitStack() as stack:
         stack.enter_context(running([*server, "--appendonly", "yes", "--appendfsync", "always"], folder))
         while not socket.exists():
-            time.sleep(LOOK_EVERY)
+            time.sleep(LEAST)
         connection = redis.Redis(unix_socket_path=str(socket))
         worker = [str(Path(sys.executable).parent / "rq"), "worker", "--quiet", "--url", f"unix://{socket}"]
         for _ in range(2):
