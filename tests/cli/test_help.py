@@ -133,15 +133,20 @@ def test_help_imports_nothing_slow() -> None:
     assert slow & set(json.loads(done.stdout)) == set()
 
 
-def test_help_of_an_installed_plugins_commands_reads_no_settings() -> None:
+def test_help_of_an_installed_plugins_commands_reads_no_settings_and_looks_for_plugins_once() -> None:
     code = (
-        "import json, sys\n"
+        "import importlib.metadata, json, sys\n"
+        "look, looks = importlib.metadata.entry_points, []\n"
+        "importlib.metadata.entry_points = lambda **which: looks.append(which) or look(**which)\n"
         "from click.testing import CliRunner\n"
         "from whatsnext_client.cli import cli\n"
         "done = CliRunner().invoke(cli, ['--help'])\n"
         "assert (done.exit_code, 'autoscale' in done.output) == (0, True), done.output\n"
-        "print(json.dumps(sorted(name.partition('.')[0] for name in sys.modules)))"
+        "print(json.dumps([len(looks), sorted(sys.modules)]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    looks, modules = json.loads(done.stdout)
+    assert looks == 1
     slow = {"requests", "rich", "cattrs", "typed_settings", "urllib3", "psutil", "dotenv", "pydantic"}
-    assert slow & set(json.loads(done.stdout)) == set()
+    assert slow & {name.partition(".")[0] for name in modules} == set()
+    assert "whatsnext_autoscale_slurm.settings" not in modules

@@ -18,7 +18,8 @@ from whatsnext_client.commands.base.help import Group
 from whatsnext_client.commands.base.options import common_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
 
     from whatsnext_client.hookspecs import CommandPlugin
     from whatsnext_core.plugins import Provided
@@ -85,7 +86,8 @@ class Root(Group):
 
     def _plugins(self, ctx: click.Context) -> Mapping[str, Provided[CommandPlugin]]:
         if self._found is None:
-            self._found = _load(ctx) if entry_points(group="whatsnext.client") else {}
+            found = entry_points(group="whatsnext.client")
+            self._found = _load(ctx, found) if found else {}
         return self._found
 
 
@@ -120,14 +122,14 @@ def main() -> NoReturn:
     raise AssertionError("the line above ends the process")  # pragma: no cover
 
 
-def _load(ctx: click.Context) -> Mapping[str, Provided[CommandPlugin]]:
+def _load(ctx: click.Context, found: Iterable[EntryPoint]) -> Mapping[str, Provided[CommandPlugin]]:
     from whatsnext_client import hookspecs
     from whatsnext_client.commands.base.session import Session
     from whatsnext_core.plugins import load_plugins
 
-    return load_plugins(hookspecs.GROUP, hookspecs, disabled=Session(ctx).disabled_plugins).descriptors(
-        "whatsnext_cli_commands"
-    )
+    disabled = Session(ctx).disabled_plugins
+    plugins = load_plugins(hookspecs.GROUP, hookspecs, disabled=disabled, entry_points=found)
+    return plugins.descriptors("whatsnext_cli_commands")
 
 
 def _made(provided: Provided[CommandPlugin]) -> click.Command:

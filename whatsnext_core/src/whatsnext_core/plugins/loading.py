@@ -34,10 +34,10 @@ class Loaded:
     """(hook name, descriptor) of everything that it offers, in the order of its hooks."""
 
 
-def installed(group: str) -> list[tuple[EntryPoint, PluginState]]:
+def installed(group: str, found: Iterable[EntryPoint] | None = None) -> list[tuple[EntryPoint, PluginState]]:
     """Return the entry points of ``group``, with the states that they begin with, by distribution and name."""
-    found = []
-    for entry_point in entry_points(group=group):
+    states = []
+    for entry_point in entry_points(group=group) if found is None else found:
         distribution = cast("Distribution", entry_point.dist)  # only an entry point made by hand has none
         metadata = distribution.metadata  # a file that is read each time
         state = PluginState(
@@ -46,8 +46,8 @@ def installed(group: str) -> list[tuple[EntryPoint, PluginState]]:
             version=metadata["Version"] or UNKNOWN,
             group=group,
         )
-        found.append((entry_point, state))
-    return sorted(found, key=lambda each: (each[1].distribution, each[1].name, each[0].value))
+        states.append((entry_point, state))
+    return sorted(states, key=lambda each: (each[1].distribution, each[1].name, each[0].value))
 
 
 def names_of(state: PluginState) -> frozenset[str]:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from attrs import evolve
@@ -18,6 +18,9 @@ from whatsnext_core.plugins import loading
 from whatsnext_core.plugins.known import distribution_for
 from whatsnext_core.plugins.state import LoadState, PluginState, Provided
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+[A-Za-z0-9.+-]*)?:")
 
 
@@ -27,6 +30,7 @@ def load_plugins(
     *,
     disabled: Iterable[str] = (),
     warn: Callable[[str], object] | None = None,
+    entry_points: Iterable[EntryPoint] | None = None,
 ) -> Plugins:
     """Return the plugins that are installed for ``group``, each loaded by itself and called once.
 
@@ -35,13 +39,14 @@ def load_plugins(
         specs: The module whose hook specifications the plugins of this group implement.
         disabled: Plugins that are not even imported, by entry-point name, distribution, or ``distribution:name``.
         warn: Takes one line for each broken plugin and each clash of names; None writes it to stderr.
+        entry_points: Those of the group, from a caller who has looked already: it reads a file of each distribution.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(specs)
     types = loading.descriptor_types(specs)
     unwanted = frozenset(map(loading.normalize, disabled))
     found = []
-    for entry_point, state in loading.installed(group):
+    for entry_point, state in loading.installed(group, entry_points):
         if unwanted & loading.names_of(state):
             found.append(loading.Loaded(state=evolve(state, state=LoadState.DISABLED)))
         else:
