@@ -133,6 +133,37 @@ def test_longer_lines_than_the_limit_change_nothing(lines: list[Line], offer: Of
         )
 
 
+@settings(max_examples=100)
+@given(queues(), offers(), st.sets(st.integers(1, 20)), st.data())
+def test_lines_that_are_read_when_it_comes_to_them_give_the_same_plan(
+    lines: list[Line], offer: Offer, elsewhere: set[int], data: st.DataObject
+) -> None:
+    unread = [data.draw(st.just(line) | known_of(line)) for line in lines]
+    read: list[tuple[int, int]] = []
+
+    def read_line(line: Line) -> Line:
+        read.append((-line.jobs[0].priority, line.jobs[0].job_id))
+        return lines[next(place for place, each in enumerate(unread) if each is line)]
+
+    plan = plan_claim(unread, offer, now=NOW, reserve_after=WAIT, reserved_elsewhere=elsewhere, read=read_line)
+    assert plan == plan_claim(lines, offer, now=NOW, reserve_after=WAIT, reserved_elsewhere=elsewhere)
+    rank = {job.job_id: (-job.priority, job.job_id) for line in lines for job in line.jobs}
+    if len(plan.picks) == offer.limit:  # whatever may come behind the last one was left alone
+        assert all(place <= rank[plan.picks[-1].job_id] for place in read)
+
+
+@st.composite
+def known_of(draw: st.DrawFn, line: Line) -> Line:
+    """What may be known of a line: its first job, or one that would come before it and wait for longer, if any."""
+    long_ago = ReadyJob(job_id=0, priority=draw(st.integers(2, 3)), since=NOW - timedelta(days=1))
+    first = draw(
+        st.sampled_from(
+            [line.jobs[0], evolve(line.jobs[0], since=long_ago.since), long_ago] if line.jobs else [long_ago]
+        )
+    )
+    return evolve(line, jobs=[first], is_read=False)
+
+
 @settings(max_examples=50)
 @given(queues(), offers(), st.sets(st.integers(1, 20)))
 def test_reservation_is_for_one_that_fits_the_total_and_waited(

@@ -25,11 +25,15 @@ def write(storage: Storage, act: Callable[[Writer], T]) -> T:
             continue
 
 
+def request(session: str, limit: int) -> ClaimRequest:
+    """What a session asks for, with room for anything."""
+    free = Capacity(cpu=1_000)
+    return ClaimRequest(offer=Offer(free=free, total=free, limit=limit), session_id=session, lease=LEASE)
+
+
 def claim(storage: Storage, session: str, limit: int = 5) -> list[Assignment]:
     """Claim jobs for a session."""
-    free = Capacity(cpu=1_000)
-    request = ClaimRequest(offer=Offer(free=free, total=free, limit=limit), session_id=session, lease=LEASE)
-    return write(storage, lambda writer: list(writer.claim(request, storage.clock())))
+    return write(storage, lambda writer: list(writer.claim(request(session, limit), storage.clock())))
 
 
 def finish(storage: Storage, session: str, given: list[Assignment]) -> None:

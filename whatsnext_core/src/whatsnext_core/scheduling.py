@@ -9,7 +9,7 @@ client drains for it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -48,6 +48,9 @@ class Line:
     """What each of them needs."""
     jobs: Sequence[ReadyJob]
     """The first of them, by priority descending and then id; as many as may be claimed at once, or all there are."""
+    is_read: bool = True
+    """Whether they are. Else there is one, seen some time ago or made up, which the first of them neither comes before
+    nor has waited longer than: the line is read before anything is done about it."""
 
 
 @frozen(kw_only=True)
@@ -121,37 +124,60 @@ def plan_claim(
     now: datetime,
     reserve_after: timedelta,
     reserved_elsewhere: Collection[int] = (),
+    read: Callable[[Line], Line] | None = None,
 ) -> Plan:
     """Return the jobs that an offer gets, best first, and the one to drain for.
 
     A job that does not fit what is free, but fits the total, has been ready for ``reserve_after`` and is not reserved
     by another client gets a reservation: the jobs behind it get only what it leaves. At most one is reserved at a time.
-    Cost: O((lines + limit) log lines), whatever the length of the lines.
+    Cost: O(lines + looked at * log lines), whatever the length of the lines; all are looked at if the limit is not
+    reached.
+
+    Args:
+        lines: The lines, in any order.
+        offer: What the client offers.
+        now: The present, in UTC.
+        reserve_after: How long a job that does not fit waits before the client drains for it.
+        reserved_elsewhere: Jobs that other clients drain for.
+        read: Reads a line that was not; None if all are. Only those are read of which something is taken, or reserved,
+            or might be.
     """
     ignored = {"ignore_cpu": offer.ignore_cpu, "ignore_accelerators": offer.ignore_accelerators}
     free, total = Room(offer.free, **ignored), Room(offer.total, **ignored)
     reserve: int | None = None
     picks: list[Pick] = []
-    heap = [_head(line, 0) for line in lines if line.jobs and total.find(line.requirement) is not None]
+    heap = [_head(line, number, 0) for number, line in enumerate(lines) if line.jobs]
     heapq.heapify(heap)
     while heap and len(picks) < offer.limit:
-        _, job_id, place, line = heapq.heappop(heap)
+        _, job_id, number, place, line = heapq.heappop(heap)
         allocation = free.find(line.requirement)
-        if allocation is not None:
+        if allocation is None and (
+            reserve is not None
+            or job_id in reserved_elsewhere
+            or now - line.jobs[place].since < reserve_after
+            or total.find(line.requirement) is None
+        ):
+            continue
+        if read is not None and not line.is_read:
+            line = read(line)
+            if line.jobs:
+                heapq.heappush(heap, _head(line, number, 0))
+        elif allocation is not None:
             picks.append(Pick(job_id=job_id, allocation=allocation))
             free.take(allocation)
             if place + 1 < len(line.jobs):
-                heapq.heappush(heap, _head(line, place + 1))
-        elif reserve is None and job_id not in reserved_elsewhere and now - line.jobs[place].since >= reserve_after:
+                heapq.heappush(heap, _head(line, number, place + 1))
+        else:
             reserve = job_id
             free.set_aside(line.requirement)
     return Plan(picks=tuple(picks), reserve=reserve)
 
 
-_Head: TypeAlias = tuple[int, int, int, Line]
-"""The negative priority and the id of a job, its place in its line, and the line: the smallest goes first."""
+_Head: TypeAlias = tuple[int, int, int, int, Line]
+"""The negative priority and the id of a job, which line it stands in, its place there, and the line: the smallest goes
+first, and where a line that was not read seems to begin with a job of another one, either may."""
 
 
-def _head(line: Line, place: int) -> _Head:
+def _head(line: Line, number: int, place: int) -> _Head:
     job = line.jobs[place]
-    return -job.priority, job.job_id, place, line
+    return -job.priority, job.job_id, number, place, line

@@ -93,7 +93,7 @@ class SQLStorage:
         self._writer: int | None = None
         self._closed = False
         is_sqlite = engines.read.dialect.name == "sqlite"
-        self._recall = None if is_sqlite else Recall()
+        self._recall = Recall(is_alone=is_sqlite)
         self._clock = SharedClock(_local_time if is_sqlite else self._ask_time)
 
     @contextmanager
@@ -123,8 +123,7 @@ class SQLStorage:
                 is_committing = transaction.is_postgresql
                 transaction.flush(commit=True)
         except BaseException as error:
-            if self._recall is not None:
-                self._recall.forget()
+            self._recall.forget()
             if is_committing:
                 self._doubt(error)
             raise
@@ -202,7 +201,7 @@ class SQLiteStorage(SQLStorage):
         try:
             with Translated(self._engines.place):
                 self._kept = self._kept or self._engines.write.connect()
-                transaction = Transaction(self._kept, self._engines.place)
+                transaction = Transaction(self._kept, self._engines.place, self._recall)
                 transaction.begin(patience)
                 yield transaction
                 transaction.commit()

@@ -63,8 +63,8 @@ class Transaction:
     connection: Connection
     place: str
     """What messages call the database."""
-    recall: Recall | None = None
-    """What this server remembers of the lines on PostgreSQL; None for SQLite, where nothing dead lies in the way."""
+    recall: Recall = field(factory=Recall)
+    """What the storage remembers of the lines of ready jobs."""
     graph_locked: bool = False
     """Whether no other server tells children of their parents before this transaction ends."""
     is_postgresql: bool = field(init=False)
@@ -218,8 +218,7 @@ class Transaction:
             del self._counts[counts:], self._events[events:], self._tellers[tellers:]
             self._orders.clear()
             self._settled.clear()
-            if self.recall is not None:
-                self.recall.forget()
+            self.recall.forget()
             self.graph_locked = locked
             if self._doom is None:
                 nested.rollback()

@@ -22,6 +22,7 @@ from whatsnext_storage_sql.jobs.listing import LISTING_KEYS
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.tasks import class_after, lock_tasks, tasks_by_id
 from whatsnext_storage_sql.queue import lines
+from whatsnext_storage_sql.queue.recall import Stand
 from whatsnext_storage_sql.tables import DELAYED, JOB, LISTING
 
 _LISTING_COLUMNS = ("project_id", "status", "neg_priority", "ended_at")
@@ -255,6 +256,6 @@ def _spelled(column: Sequence[Any]) -> Sequence[Any]:
     return tuple(map(plain, column))
 
 
-def place(state: JobState) -> lines.Stand | None:
+def place(state: JobState) -> Stand | None:
     """Return the key of a ready job's row in the queue; None for a job that is not ready."""
     return (state.project_id, state.class_id, -state.priority, state.id) if state.is_ready else None

@@ -112,7 +112,7 @@ def task_values(spec: TaskSpec) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def requirement_of(text: str) -> Requirement:
     """Return the requirement that JSON text describes; a class never changes, so it is read once."""
     return from_json(read_json(text), Requirement)

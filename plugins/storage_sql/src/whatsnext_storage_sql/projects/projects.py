@@ -106,6 +106,8 @@ def update_project(tx: Transaction, project_id: int, changes: ProjectChanges, no
     values = {key: getattr(value, "value", value) for key, value in new.items()}
     with tx.unique(_duplicate(project.name)):
         tx.run(update(PROJECT).where(PROJECT.c.id == project_id).values(**values, updated_at=now))
+    if project.status is not old.status:
+        tx.recall.forget()  # whether its lines are open
     return project
 
 
@@ -133,6 +135,7 @@ def delete_project(tx: Transaction, project_id: int) -> None:
     """Make a project and all that it holds unseen; ``clearing`` removes the rows."""
     _found(tx.first(_LOCKED, id=project_id), project_id)
     tx.run(update(PROJECT).where(PROJECT.c.id == project_id).values(deleted=True))
+    tx.recall.forget()
     tx.run(update(TASK).where(TASK.c.project_id == project_id).values(deleted=True))
 
 

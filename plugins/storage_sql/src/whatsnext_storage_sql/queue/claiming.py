@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, delete, select
 from whatsnext_core.errors import InvalidError
 from whatsnext_core.model import Allocation, Assignment
 from whatsnext_core.references import lacking, refers, results_needed, with_results
-from whatsnext_core.scheduling import CLAIM_ROUNDS, RESERVATION_HOLDS, Pick, plan_claim
+from whatsnext_core.scheduling import CLAIM_ROUNDS, RESERVATION_HOLDS, Offer, Pick, Plan, plan_claim
 from whatsnext_core.storage import ClaimRequest
 from whatsnext_storage_sql.attempts.attempts import Holds
 from whatsnext_storage_sql.connection.dialects import among
@@ -26,7 +26,7 @@ from whatsnext_storage_sql.jobs.rows import JOB_COLUMNS, JOB_FIELDS, allocation_
 from whatsnext_storage_sql.models.types import to_micros
 from whatsnext_storage_sql.projects.clients import unknown
 from whatsnext_storage_sql.projects.tasks import tasks_by_id
-from whatsnext_storage_sql.queue.lines import heads
+from whatsnext_storage_sql.queue.lines import Choice
 from whatsnext_storage_sql.tables import ATTEMPT, CLIENT, JOB, LEASE, RESERVATION, TASK
 
 _ASKING = Query(select(CLIENT.c.is_active, CLIENT.c.draining).where(CLIENT.c.id == bindparam("client")))
@@ -72,20 +72,13 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
     given: list[Assignment] = []
     offer, reserve = request.offer, None
     for _ in range(CLAIM_ROUNDS):
-        found = heads(tx, offer, request.project_ids)
-        plan = plan_claim(
-            [head.line for head in found],
-            offer,
-            now=now,
-            reserve_after=request.reserve_after,
-            reserved_elsewhere=elsewhere,
-        )
+        choice = Choice(tx, offer, request.project_ids)
+        plan = _plan(choice, offer, request, now, elsewhere)
+        if choice.look_again(len(plan.picks)):
+            plan = _plan(choice, offer, request, now, elsewhere)
         reserve = plan.reserve
         taken = _give(tx, plan.picks, request, now)
-        if tx.recall is not None and offer.time_left is None:
-            gone = {assignment.job.id for assignment in taken}
-            for head in found:
-                tx.recall.left(head.key, [(-job.priority, job.job_id) for job in head.line.jobs], gone)
+        choice.taken({assignment.job.id for assignment in taken})
         good = _with_results(tx, taken, now)
         given += good
         if len(good) == len(taken):
@@ -94,6 +87,17 @@ def claim(tx: Transaction, request: ClaimRequest, now: datetime) -> Sequence[Ass
     if request.client_id is not None:
         _reserve(tx, request.client_id, reserve, now, known=own)
     return given
+
+
+def _plan(choice: Choice, offer: Offer, request: ClaimRequest, now: datetime, elsewhere: set[int]) -> Plan:
+    return plan_claim(
+        choice.lines,
+        offer,
+        now=now,
+        reserve_after=request.reserve_after,
+        reserved_elsewhere=elsewhere,
+        read=choice.read,
+    )
 
 
 def _reservations(rows: Sequence[Row[Any]], client_id: str, now: datetime) -> tuple[bool, set[int]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve
 from sqlalchemy import Row, text
 
 from whatsnext_core.model import Requirement
@@ -19,21 +21,20 @@ from whatsnext_storage_sql.connection.direct import Query
 from whatsnext_storage_sql.connection.transaction import Transaction
 from whatsnext_storage_sql.jobs.rows import requirement_of
 from whatsnext_storage_sql.models.types import from_micros
-from whatsnext_storage_sql.queue.recall import BEGINNING, Key, KnownLine
+from whatsnext_storage_sql.queue.recall import LONG_AGO, Key, KnownLine, Place, Stand
 from whatsnext_storage_sql.tables import READY
 
 FEW_PROJECTS = 8
 """Up to how many projects a claim looks for lines one project at a time."""
+AT_ONCE = 32
+"""Lines that are read with one statement, where each statement takes a way to another machine."""
 
-Stand: TypeAlias = tuple[int, int, int, int]
-"""The key of a ready job: project, requirement class, negative priority, id."""
+_BEGINNING = (-(2**62), 0)
 _KEYS = ("project_id", "class_id", "neg_priority", "job_id")
 
 # Steps from line to line: each step is a few searches in the key of ``ready``, however many jobs stand in the lines.
 # Not by comparing pairs: SQLite would then go through all jobs of the line that it comes from.
-_LINES = Query(
-    text(
-        """
+_ALL = """
     WITH RECURSIVE line (project_id, class_id) AS (
         SELECT project_id, class_id FROM (
             SELECT project_id, class_id FROM ready ORDER BY project_id, class_id LIMIT 1
@@ -53,16 +54,8 @@ _LINES = Query(
             )
         FROM line WHERE line.project_id IS NOT NULL
     )
-    SELECT line.project_id, line.class_id, requirement_class.requirement FROM line
-    JOIN project ON project.id = line.project_id
-    JOIN requirement_class ON requirement_class.id = line.class_id
-    WHERE project.status = 'ACTIVE' AND NOT project.deleted
     """
-    )
-)
-_LINES_OF = Query(
-    text(
-        """
+_OF_ONE = """
     WITH RECURSIVE line (class_id) AS (
         SELECT class_id FROM (
             SELECT class_id FROM ready WHERE project_id = :project ORDER BY class_id LIMIT 1
@@ -72,12 +65,36 @@ _LINES_OF = Query(
                 ORDER BY r.class_id LIMIT 1)
         FROM line WHERE line.class_id IS NOT NULL
     )
-    SELECT project.id AS project_id, line.class_id, requirement_class.requirement FROM line
-    JOIN requirement_class ON requirement_class.id = line.class_id
-    JOIN project ON project.id = :project AND project.status = 'ACTIVE' AND NOT project.deleted
     """
+_FOUND = """
+    SELECT
+        project.id AS project_id, line.class_id, requirement_class.requirement, head.neg_priority, head.job_id,
+        head.since, CASE WHEN project.status = 'ACTIVE' AND NOT project.deleted THEN 1 ELSE 0 END AS is_open
+    FROM line
+    JOIN project ON project.id = {project}
+    JOIN requirement_class ON requirement_class.id = line.class_id
+    """
+_SEARCH = """
+    SELECT {columns} FROM ready AS r
+    WHERE r.project_id = {project} AND r.class_id = line.class_id ORDER BY r.neg_priority, r.job_id LIMIT 1
+    """
+
+
+def _looks(lines: str, project: str) -> tuple[Query, Query]:
+    """Return the statements that look at lines and at their first jobs, for SQLite and for PostgreSQL."""
+    found = lines + _FOUND.format(project=project)
+    place = _SEARCH.format(project=project, columns="r.neg_priority, r.job_id")
+    whole = _SEARCH.format(project=project, columns="r.neg_priority, r.job_id, r.since")
+    head = f"head.project_id = {project} AND head.class_id = line.class_id"
+    return (
+        Query(text(f"{found} JOIN ready AS head ON {head} AND (head.neg_priority, head.job_id) = ({place})")),
+        Query(text(f"{found} CROSS JOIN LATERAL ({whole}) AS head")),
     )
-)
+
+
+_LINES = _looks(_ALL, "line.project_id")
+_LINES_OF = _looks(_OF_ONE, ":project")
+_VERSION = Query(text("PRAGMA data_version"))
 _HEAD = Query(
     text(
         "SELECT project_id, class_id, neg_priority, job_id, since FROM ready "
@@ -133,26 +150,10 @@ _HEADS_POSTGRESQL = Query(
 )
 
 
-@frozen
-class Head:
-    """The head of one line, and which line it is."""
-
-    key: Key
-    line: Line
-
-
-@frozen
-class _Wanted:
-    key: Key
-    requirement: Requirement
-    number: int
-
-
 def enter(tx: Transaction, stands: Sequence[Stand], since: int) -> None:
     """Bring jobs into their lines; ``since`` is the present in microseconds."""
     tx.insert(READY, (*_KEYS, "since"), [(*stand, since) for stand in stands])
-    if tx.recall is not None:
-        tx.recall.entered(stands)
+    tx.recall.entered(stands, since)
 
 
 def entering(jobs: str) -> Query:
@@ -168,55 +169,94 @@ def entering(jobs: str) -> Query:
 def enter_by(tx: Transaction, query: Query, parameters: Mapping[str, Any], firsts: Iterable[Stand]) -> None:
     """Let a statement bring jobs into their lines; none of a line comes before the first of it in ``firsts``."""
     tx.note(query, **parameters)
-    if tx.recall is not None:
-        tx.recall.entered(firsts)
+    tx.recall.entered(firsts, parameters["since"])
 
 
 def change(tx: Transaction, stands: Sequence[tuple[Stand, Stand]]) -> None:
     """Bring ready jobs from one stand to another; they have waited as long as before."""
     tx.update(READY, _KEYS[:3], _KEYS, [(*new[:3], *old) for old, new in stands])
-    if tx.recall is not None:
-        tx.recall.entered(new for _, new in stands)
+    tx.recall.leaving(old for old, _ in stands)
+    tx.recall.entered(new for _, new in stands)
 
 
 def leave(tx: Transaction, stands: Sequence[Stand]) -> None:
     """Take jobs out of their lines."""
     tx.delete(READY, _KEYS, stands)
+    tx.recall.leaving(stands)
 
 
-def heads(tx: Transaction, offer: Offer, project_ids: tuple[int, ...] | None) -> list[Head]:
-    """Return each line whose jobs fit what the client has, with as many of them as could be claimed."""
-    if offer.time_left is not None:
-        lines = [KnownLine((row.project_id, row.class_id), row.requirement) for row in _look(tx, project_ids)]
-        return _read(tx, _wanted(lines, offer), from_first=False, time_left=offer.time_left)
-    known = None if tx.recall is None else tx.recall.lines(project_ids)
-    if known is not None:
-        wanted = _wanted(known, offer)
-        found = _read(tx, wanted, from_first=True)
-        if found and [len(head.line.jobs) for head in found] == [each.number for each in wanted]:
-            return found
-    known = [KnownLine((row.project_id, row.class_id), row.requirement) for row in _look(tx, project_ids)]
-    found = _read(tx, _wanted(known, offer), from_first=False)
-    if tx.recall is not None:
-        tx.recall.remember(project_ids, known)
-        for head in found:
-            tx.recall.found(head.key, (-head.line.jobs[0].priority, head.line.jobs[0].job_id))
-    return found
+class Choice:
+    """The lines that a claim chooses from; those that it takes jobs from are read when it comes to them."""
+
+    def __init__(self, tx: Transaction, offer: Offer, project_ids: tuple[int, ...] | None) -> None:
+        self._tx = tx
+        self._offer = offer
+        self._project_ids = project_ids
+        self._read: dict[Key, KnownLine] = {}
+        self._is_fresh = tx.recall.is_alone
+        self._is_short = False
+        if not tx.is_postgresql:
+            tx.recall.check(tx.scalar(_VERSION))
+        known = tx.recall.lines(project_ids)
+        self._known: Sequence[KnownLine] = self._look() if known is None else known
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """What is known of them; all is read already for a client that will be taken away soon."""
+        left = self._offer.time_left
+        return self._known if left is None else _read_in_time(self._tx, self._known, self._offer, left)
+
+    def read(self, line: Line) -> Line:
+        """Return a line with as many of its first jobs as could be claimed."""
+        assert isinstance(line, KnownLine)  # noqa: S101 - it is one of ours
+        if line.key not in self._read:
+            wanted = [line]
+            if self._tx.is_postgresql:
+                others = (each for each in self._known if each.key not in self._read and each is not line)
+                wanted += nsmallest(AT_ONCE - 1, others, key=_first)
+            numbers = [self._number(each.requirement) for each in wanted]
+            for each, number, jobs in zip(wanted, numbers, _heads(self._tx, wanted, numbers), strict=True):
+                self._is_short |= len(jobs) < number
+                self._read[each.key] = evolve(each, jobs=jobs, is_read=True)
+                first = (-jobs[0].priority, jobs[0].job_id) if jobs else None
+                self._tx.recall.begins(each.key, first, jobs[0].since if jobs else LONG_AGO)
+        return self._read[line.key]
+
+    def look_again(self, picked: int) -> bool:
+        """Look whether there is more than was known if a claim could have taken more; returns whether it did look."""
+        if self._is_fresh or picked == self._offer.limit or (picked and not self._is_short):
+            return False
+        self._known = self._look()
+        return True
+
+    def taken(self, job_ids: Collection[int]) -> None:
+        """Remember that these were taken."""
+        for key, line in self._read.items():
+            self._tx.recall.left(key, [(-job.priority, job.job_id) for job in line.jobs], job_ids)
+
+    def _number(self, requirement: Requirement) -> int:
+        return min(self._offer.limit, at_most(requirement, self._offer) + 1)
+
+    def _look(self) -> Sequence[KnownLine]:
+        begin = time.monotonic()
+        found = [
+            KnownLine(
+                key=(row.project_id, row.class_id),
+                requirement=requirement_of(row.requirement),
+                jobs=(),
+                is_read=False,
+                is_open=bool(row.is_open),
+            ).begins((row.neg_priority, row.job_id), from_micros(row.since))
+            for row in _look(self._tx, self._project_ids)
+        ]
+        self._tx.recall.remember(self._project_ids, found, time.monotonic() - begin)
+        self._read, self._is_fresh, self._is_short = {}, True, False
+        return [line for line in found if line.is_open]
 
 
 def all_lines(tx: Transaction) -> Sequence[Row[Any]]:
     """Return project, class and requirement of every line of active projects in which a job stands."""
-    return tx.all(_LINES)
-
-
-def _wanted(lines: Sequence[KnownLine], offer: Offer) -> list[_Wanted]:
-    total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
-    wanted = []
-    for line in sorted(lines, key=lambda line: line.key):
-        requirement = requirement_of(line.requirement)
-        if total.find(requirement) is not None:
-            wanted.append(_Wanted(line.key, requirement, min(offer.limit, at_most(requirement, offer) + 1)))
-    return wanted
+    return [row for row in tx.all(_LINES[tx.is_postgresql]) if row.is_open]
 
 
 def demand(tx: Transaction, depth: int) -> list[Demand]:
@@ -225,7 +265,7 @@ def demand(tx: Transaction, depth: int) -> list[Demand]:
         Demand(
             project_id=line.project_id, requirement=requirement_of(line.requirement), longest=row.longest, jobs=row.jobs
         )
-        for line in tx.all(_LINES)
+        for line in all_lines(tx)
         for row in tx.all(_DEMAND, **{"project": line.project_id, "class": line.class_id, "depth": depth})
     ]
     return sorted(
@@ -249,48 +289,51 @@ def at_most(requirement: Requirement, offer: Offer) -> int:
 def _look(tx: Transaction, project_ids: tuple[int, ...] | None) -> Iterator[Row[Any]]:
     if project_ids is not None and len(project_ids) <= FEW_PROJECTS:
         for project_id in dict.fromkeys(project_ids):
-            yield from tx.all(_LINES_OF, project=project_id)
+            yield from tx.all(_LINES_OF[tx.is_postgresql], project=project_id)
         return
-    for row in tx.all(_LINES):
+    for row in tx.all(_LINES[tx.is_postgresql]):
         if project_ids is None or row.project_id in project_ids:
             yield row
 
 
-def _read(
-    tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool, time_left: float | None = None
-) -> list[Head]:
-    jobs: defaultdict[Key, list[ReadyJob]] = defaultdict(list)
-    rows = _rows(tx, wanted, from_first=from_first) if time_left is None else _rows_in_time(tx, wanted, time_left)
-    for row in rows:
-        ready = ReadyJob(job_id=row.job_id, priority=-row.neg_priority, since=from_micros(row.since))
-        jobs[row.project_id, row.class_id].append(ready)
-    return [
-        Head(each.key, Line(requirement=each.requirement, jobs=jobs[each.key])) for each in wanted if each.key in jobs
-    ]
+def _read_in_time(tx: Transaction, lines: Sequence[KnownLine], offer: Offer, time_left: float) -> list[Line]:
+    """Return the jobs that a client may get which is taken away soon; nothing is locked: a claim locks the jobs."""
+    total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
+    found = []
+    for line in lines:
+        if total.find(line.requirement) is not None:
+            number = min(offer.limit, at_most(line.requirement, offer) + 1)
+            place = {"project": line.key[0], "class": line.key[1], "number": number}
+            rows = tx.all(_HEAD_IN_TIME, **place, ahead=AHEAD, time_left=time_left)
+            found.append(Line(requirement=line.requirement, jobs=list(map(_ready, rows))))
+    return found
 
 
-def _rows_in_time(tx: Transaction, wanted: Sequence[_Wanted], time_left: float) -> Iterator[Row[Any]]:
-    """Yield the jobs that a client may get which is taken away soon; nothing is locked: a claim locks the jobs."""
-    for each in wanted:
-        project_id, class_id = each.key
-        place = {"project": project_id, "class": class_id, "number": each.number}
-        yield from tx.all(_HEAD_IN_TIME, **place, ahead=AHEAD, time_left=time_left)
-
-
-def _rows(tx: Transaction, wanted: Sequence[_Wanted], *, from_first: bool) -> Iterator[Row[Any]]:
-    if not wanted:
-        return
-    if tx.recall is None:
-        for each in wanted:
-            project_id, class_id = each.key
-            yield from tx.all(_HEAD, **{"project": project_id, "class": class_id, "number": each.number})
-        return
-    firsts = [tx.recall.first(each.key) if from_first else BEGINNING for each in wanted]
-    yield from tx.all(
+def _heads(tx: Transaction, lines: Sequence[KnownLine], numbers: Sequence[int]) -> list[list[ReadyJob]]:
+    """Return the first jobs of each line, up to so many; on PostgreSQL nobody else gets them before the commit."""
+    if not tx.is_postgresql:
+        return [
+            [_ready(row) for row in tx.all(_HEAD, **{"project": line.key[0], "class": line.key[1], "number": number})]
+            for line, number in zip(lines, numbers, strict=True)
+        ]
+    firsts = list(map(_first, lines))
+    rows = tx.all(
         _HEADS_POSTGRESQL,
-        projects=[each.key[0] for each in wanted],
-        classes=[each.key[1] for each in wanted],
-        numbers=[each.number for each in wanted],
+        projects=[line.key[0] for line in lines],
+        classes=[line.key[1] for line in lines],
+        numbers=numbers,
         priorities=[neg_priority for neg_priority, _ in firsts],
         jobs=[job_id for _, job_id in firsts],
     )
+    found: defaultdict[Key, list[ReadyJob]] = defaultdict(list)
+    for row in rows:
+        found[row.project_id, row.class_id].append(_ready(row))
+    return [found[line.key] for line in lines]
+
+
+def _first(line: KnownLine) -> Place:
+    return line.first or _BEGINNING
+
+
+def _ready(row: Row[Any]) -> ReadyJob:
+    return ReadyJob(job_id=row.job_id, priority=-row.neg_priority, since=from_micros(row.since))

@@ -1,90 +1,151 @@
-"""What a server remembers of the lines of ready jobs in PostgreSQL, so that it need not search from their beginning.
+"""What a storage remembers of the lines of ready jobs, so that a claim reads only those that it takes jobs from.
 
-A job that was claimed leaves a dead row behind, which stays in the table while anybody reads an older snapshot: then
-every search from the beginning of a line goes through all of them. So a server remembers for each line up to where it
-has seen nothing but dead rows. What it does itself it takes in at once; what other servers do it learns when it looks
-at the whole again, twice a second, or at once when a line gives less than was asked for.
+There may be thousands of lines, one for each project and requirement class, and a client that serves all projects needs
+the best jobs of all. Of each line the first job is remembered, or a place that no job comes before. What this storage
+does itself it takes in at once. On SQLite nobody else writes; on PostgreSQL other servers do: what they do it learns
+when it looks at the lines again, twice a second, or at once when a claim finds less than it could take.
+
+On PostgreSQL it serves another purpose, too: a job that was claimed leaves a dead row behind, which stays in the table
+while anybody reads an older snapshot. A search from the beginning of a line goes through all of them; one from the
+place remembered does not.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from math import inf
 from typing import TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
+
+from whatsnext_core.scheduling import Line, ReadyJob
+from whatsnext_storage_sql.models.types import from_micros
 
 LOOK_AGAIN = 0.5
-"""Seconds after which a server looks at all lines from their beginning."""
+"""Seconds after which the lines are looked at again, where others write, too."""
+PART = 0.05
+"""The part of the time, at most, that looking takes: where that is slow, it is done less often."""
 MANY = 256
 """From how many different sets of projects that are asked for everything is forgotten."""
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 Key: TypeAlias = tuple[int, int]
 """Project and requirement class: they name a line."""
 Place: TypeAlias = tuple[int, int]
 """Negative priority and id of a job: they give its place in its line."""
-BEGINNING: Place = (-(2**62), 0)
+Stand: TypeAlias = tuple[int, int, int, int]
+"""The key of a ready job: that of its line, and its place there."""
 
 
-@frozen
-class KnownLine:
-    """A line with its requirement, as JSON."""
+@frozen(kw_only=True)
+class KnownLine(Line):
+    """A line of which something is known: where it begins."""
 
     key: Key
-    requirement: str
+    """Which one it is."""
+    is_open: bool = True
+    """Whether its project is active; nobody gets a job from another."""
 
+    @property
+    def first(self) -> Place | None:
+        """The place that no job in it comes before; None if there is no job."""
+        return (-self.jobs[0].priority, self.jobs[0].job_id) if self.jobs else None
 
-@define
-class _Look:
-    at: float
-    lines: Sequence[KnownLine]
+    def begins(self, place: Place | None, since: datetime = LONG_AGO) -> KnownLine:
+        """Return the line as it is when its first job stands there, or is not known but no earlier one can be."""
+        jobs = () if place is None else (ReadyJob(job_id=place[1], priority=-place[0], since=since),)
+        return evolve(self, jobs=jobs, is_read=False)
 
 
 @define
 class Recall:
-    """The lines that there were at the last look, and the first place in each where a job may still stand."""
+    """The lines of those projects that were looked at, with their beginnings.
 
-    _looks: dict[tuple[int, ...] | None, _Look] = field(factory=dict)
-    _first: dict[Key, Place] = field(factory=dict)
+    Args:
+        is_alone: Whether nobody else writes to the database, or it is told: then what is known stays right.
+    """
 
-    def lines(self, project_ids: tuple[int, ...] | None) -> Sequence[KnownLine] | None:
-        """Return the lines of these projects (None for all), or None if it is time to look again."""
-        look = self._looks.get(project_ids)
-        return look.lines if look is not None and time.monotonic() - look.at < LOOK_AGAIN else None
+    is_alone: bool = False
+    _lines: dict[int, dict[int, KnownLine]] = field(factory=dict)
+    """By project and class."""
+    _looks: dict[tuple[int, ...] | None, float] = field(factory=dict)
+    """Until when a look at a set of projects holds, by the monotonic clock; None is all of them."""
+    _version: object = None
 
-    def first(self, key: Key) -> Place:
-        """Return the place from which a line is to be searched."""
-        return self._first.get(key, BEGINNING)
+    def check(self, version: object) -> None:
+        """Forget everything if the database is not of the version that it was of: somebody else wrote to it."""
+        if version != self._version:
+            self.forget()
+            self._version = version
 
-    def remember(self, project_ids: tuple[int, ...] | None, lines: Sequence[KnownLine]) -> None:
-        """Take in a look at all lines of these projects, each from its beginning."""
+    def lines(self, project_ids: tuple[int, ...] | None) -> list[KnownLine] | None:
+        """Return the lines of these projects in which jobs may stand, or None if it is time to look (again)."""
+        if time.monotonic() >= self._looks.get(project_ids, -inf):
+            return None
+        parts: Iterable[Mapping[int, KnownLine]] = self._lines.values()
+        if project_ids is not None:
+            parts = [self._lines.get(project_id, {}) for project_id in dict.fromkeys(project_ids)]
+        return [line for part in parts for line in part.values() if line.jobs and line.is_open]
+
+    def remember(self, project_ids: tuple[int, ...] | None, lines: Iterable[KnownLine], took: float) -> None:
+        """Take in a look at all lines of these projects, and how many seconds it took."""
         if len(self._looks) >= MANY:
             self.forget()
-        self._looks[project_ids] = _Look(time.monotonic(), lines)
+        if project_ids is None:
+            self._lines.clear()
+        else:
+            self._lines |= {project_id: {} for project_id in project_ids}
         for line in lines:
-            self._first.setdefault(line.key, BEGINNING)
+            self._lines.setdefault(line.key[0], {})[line.key[1]] = line
+        self._looks[project_ids] = time.monotonic() + (inf if self.is_alone else max(LOOK_AGAIN, took / PART))
 
-    def found(self, key: Key, place: Place) -> None:
-        """Take in the first job that stands in a line."""
-        self._first[key] = place
+    def first(self, key: Key) -> Place | None:
+        """Return the place that no job of a line comes before; None if it is not known."""
+        line = self._lines.get(key[0], {}).get(key[1])
+        return None if line is None else line.first
 
-    def entered(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
-        """Take in that jobs came into lines, at the places that their keys name."""
-        for project_id, class_id, neg_priority, job_id in rows:
-            key = (project_id, class_id)
-            if key not in self._first:
-                self.forget()
+    def begins(self, key: Key, place: Place | None, since: datetime = LONG_AGO) -> None:
+        """Take in where a line begins, or that nobody stands in it."""
+        part = self._lines.get(key[0])
+        if part is not None and (line := part.get(key[1])) is not None:
+            part[key[1]] = line.begins(place, since)
+
+    def entered(self, stands: Iterable[Stand], since: int | None = None) -> None:
+        """Take in that jobs came into lines, and since when they could start, in microseconds; None if that differs."""
+        if not self._looks:
+            return
+        for project_id, class_id, *place in stands:
+            part = self._lines.get(project_id)
+            if part is None and None not in self._looks:
+                continue  # nobody looked at this project
+            line = None if part is None else part.get(class_id)
+            if line is None:
+                self.forget()  # a new line
                 return
-            self._first[key] = min(self._first[key], (neg_priority, job_id))
+            now = line.first
+            if now is None or tuple(place) < now:
+                start = LONG_AGO if since is None else from_micros(since)
+                self.begins(line.key, (place[0], place[1]), start)
 
-    def left(self, key: Key, jobs: Iterable[Place], taken: Collection[int]) -> None:
-        """Take in that the first of these jobs, those that were taken, left their line."""
-        for neg_priority, job_id in jobs:
-            if job_id not in taken:
-                return
-            self._first[key] = (neg_priority, job_id + 1)
+    def leaving(self, stands: Iterable[Stand]) -> None:
+        """Take in that jobs left their lines."""
+        if self._looks:
+            for project_id, class_id, neg_priority, job_id in stands:
+                if self.first((project_id, class_id)) == (neg_priority, job_id):
+                    self.begins((project_id, class_id), (neg_priority, job_id + 1))
+
+    def left(self, key: Key, jobs: Sequence[Place], taken: Collection[int]) -> None:
+        """Take in that of the first jobs of a line, all that there are up to the last of these, some were taken."""
+        gone = 0
+        while gone < len(jobs) and jobs[gone][1] in taken:
+            gone += 1
+        if gone:
+            neg_priority, job_id = jobs[gone - 1]
+            self.begins(key, (neg_priority, job_id + 1))
 
     def forget(self) -> None:
         """Remember nothing, for what was taken in may have been undone."""
         self._looks.clear()
-        self._first.clear()
+        self._lines.clear()

@@ -1,0 +1,115 @@
+"""A claim looks at the lines that it takes jobs from, however many others there are, and still gives the best jobs."""
+
+from collections.abc import Callable
+from itertools import chain
+
+import pytest
+
+from tests.plugins.storage_sql.serving import claim, finish, request, write
+from tests.plugins.storage_sql.spying import instructions
+from tests.support import wait_until
+from whatsnext_core.model import AttemptRef, JobChanges, JobSpec, ProjectChanges, ProjectStatus, TaskSpec
+from whatsnext_core.storage import Storage, Writer
+from whatsnext_storage_sql.queue.lines import AT_ONCE
+from whatsnext_storage_sql.storage import SQLStorage
+
+Open = Callable[[str], SQLStorage]
+
+
+def fill(storage: Storage, numbers: range, *, jobs: int = 3) -> dict[int, int]:
+    """Make a project for each number, with a few jobs of that priority; returns the projects' ids."""
+
+    def make(writer: Writer) -> dict[int, int]:
+        now, found = storage.clock(), {}
+        for number in numbers:
+            found[number] = project = writer.create_project(f"project-{number}", "", now).id
+            task = writer.create_task(project, TaskSpec(name="task"), now).id
+            writer.submit(project, [JobSpec(name="job", task_id=task, priority=number)] * jobs, now)
+        return found
+
+    return write(storage, make)
+
+
+def priorities(storage: Storage, limit: int) -> list[int]:
+    """Claim, finish, and tell the priorities of the jobs."""
+    given = claim(storage, "session", limit)
+    finish(storage, "session", given)
+    return [one.job.priority for one in given]
+
+
+def put(storage: Storage, project: int, status: ProjectStatus) -> None:
+    """Change the status of a project."""
+    write(storage, lambda writer: writer.update_project(project, ProjectChanges(status=status), storage.clock()))
+
+
+def test_the_best_of_many_lines_come_first(storage: SQLStorage) -> None:
+    fill(storage, range(100))
+    found = [priorities(storage, limit) for limit in (1, 7, 150, 1, 200)]
+    assert [len(each) for each in found] == [1, 7, 150, 1, 141]
+    assert [*chain(*found)] == sorted(list(range(100)) * 3, reverse=True)
+
+
+def test_a_claim_costs_the_same_among_many_lines(sqlite_url: str, open_url: Open) -> None:
+    storage, costs = open_url(sqlite_url), []
+    for numbers in (range(10), range(10, 400)):
+        fill(storage, numbers)
+        assert priorities(storage, 1) == [numbers[-1]]  # it looks at all of them, which it had not yet
+        costs.append(instructions(lambda: priorities(storage, 1)))
+    assert costs[1] <= costs[0] * 1.2
+
+
+@pytest.mark.postgresql
+def test_a_claim_keeps_few_of_many_lines_from_other_servers(migrated_postgresql_url: str, open_url: Open) -> None:
+    one, other = open_url(migrated_postgresql_url), open_url(migrated_postgresql_url)
+    fill(one, range(100), jobs=1)
+    with one.write() as writer:
+        given = writer.claim(request("session", 1), one.clock())
+        assert [each.job.priority for each in given] == [99]
+        assert len(claim(other, "other", limit=100)) == 100 - AT_ONCE
+
+
+def test_what_another_server_does_counts(sql_url: str, open_url: Open) -> None:
+    one, other = open_url(sql_url), open_url(sql_url)
+    ids = fill(one, range(4))
+    assert priorities(one, 1) == [3]
+    put(other, ids[3], ProjectStatus.ARCHIVED)
+    assert priorities(one, 1) == [2]
+    assert priorities(other, 2) == [2, 2]
+    assert priorities(one, 1) == [1]
+    put(other, ids[3], ProjectStatus.ACTIVE)
+    wait_until(lambda: 3 in priorities(one, 1))
+    fill(other, range(7, 8))
+    wait_until(lambda: 7 in priorities(one, 1))
+
+
+def test_an_archived_project_gives_nothing_until_it_is_active(storage: SQLStorage) -> None:
+    ids = fill(storage, range(3))
+    assert priorities(storage, 1) == [2]
+    for status, expected in ((ProjectStatus.ARCHIVED, 1), (ProjectStatus.ACTIVE, 2)):
+        put(storage, ids[2], status)
+        assert priorities(storage, 1) == [expected]
+    write(storage, lambda writer: writer.delete_project(ids[2]))
+    assert priorities(storage, 1) == [1]
+
+
+def test_a_line_begins_anew_after_its_first_job_was_taken_out(storage: SQLStorage) -> None:
+    fill(storage, range(3))
+    first, second = claim(storage, "look", 2)
+    refs = [AttemptRef(job_id=each.job.id, fence=each.fence) for each in (first, second)]
+    write(storage, lambda writer: writer.release(refs, "look", storage.clock()))
+    write(storage, lambda writer: writer.update_job(second.job.id, JobChanges(priority=-5), storage.clock()))
+    write(storage, lambda writer: writer.cancel([first.job.id], storage.clock()))
+    assert priorities(storage, 10) == [2, 1, 1, 1, 0, 0, 0, -5]
+
+
+def test_undone_work_is_not_remembered(storage: SQLStorage) -> None:
+    fill(storage, range(2))
+    assert priorities(storage, 1) == [1]
+
+    def fail(writer: Writer) -> None:
+        assert len(writer.claim(request("session", 4), storage.clock())) == 4
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        write(storage, fail)
+    assert priorities(storage, 5) == [1, 1, 0, 0, 0]
