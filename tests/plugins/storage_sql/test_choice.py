@@ -8,8 +8,18 @@ import pytest
 from tests.plugins.storage_sql.serving import claim, finish, request, write
 from tests.plugins.storage_sql.spying import instructions
 from tests.support import wait_until
-from whatsnext_core.model import AttemptRef, JobChanges, JobSpec, ProjectChanges, ProjectStatus, TaskSpec
-from whatsnext_core.storage import Storage, Writer
+from whatsnext_core.model import (
+    AttemptRef,
+    Capacity,
+    JobChanges,
+    JobSpec,
+    JobStatus,
+    ProjectChanges,
+    ProjectStatus,
+    TaskSpec,
+)
+from whatsnext_core.storage import JobQuery, Page, Storage, Writer
+from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.queue.lines import AT_ONCE
 from whatsnext_storage_sql.storage import SQLStorage
 
@@ -102,7 +112,24 @@ def test_a_line_begins_anew_after_its_first_job_was_taken_out(storage: SQLStorag
     assert priorities(storage, 10) == [2, 1, 1, 1, 0, 0, 0, -5]
 
 
-def test_undone_work_is_not_remembered(storage: SQLStorage) -> None:
+@pytest.mark.parametrize("jobs", [1, 300])
+def test_better_jobs_in_another_line_come_first(storage: SQLStorage, jobs: int) -> None:
+    ids = fill(storage, range(3))
+    assert priorities(storage, 1) == [2]
+    with storage.read() as reader:
+        task = reader.task_named(ids[0], "task").id
+    specs = [JobSpec(name="job", task_id=task, priority=7)] * jobs
+    write(storage, lambda writer: writer.submit(ids[0], specs, storage.clock()))
+    write(storage, lambda writer: writer.settle(storage.clock(), 1_000))
+    assert priorities(storage, jobs) == [7] * jobs
+    with storage.read() as reader:
+        (last,) = reader.jobs(JobQuery(project_id=ids[0], statuses={JobStatus.PENDING}, page=Page(limit=1)))
+    write(storage, lambda writer: writer.update_job(last.id, JobChanges(priority=5), storage.clock()))
+    assert priorities(storage, 1) == [5]
+
+
+@pytest.mark.parametrize("within", ["transaction", "savepoint"])
+def test_undone_work_is_not_remembered(storage: SQLStorage, within: str) -> None:
     fill(storage, range(2))
     assert priorities(storage, 1) == [1]
 
@@ -110,6 +137,54 @@ def test_undone_work_is_not_remembered(storage: SQLStorage) -> None:
         assert len(writer.claim(request("session", 4), storage.clock())) == 4
         raise KeyError
 
-    with pytest.raises(KeyError):
-        write(storage, fail)
-    assert priorities(storage, 5) == [1, 1, 0, 0, 0]
+    def fail_in_part(writer: Writer) -> None:
+        with pytest.raises(KeyError), writer.savepoint():
+            fail(writer)
+
+    if within == "savepoint":
+        write(storage, fail_in_part)
+    else:
+        with pytest.raises(KeyError):
+            write(storage, fail)
+    assert [priorities(storage, limit) for limit in (1, 5)] == [[1], [1, 0, 0, 0]]
+
+
+def test_a_claim_that_finds_nothing_looks_again(sql_url: str, open_url: Open) -> None:
+    one, other = open_url(sql_url), open_url(sql_url)
+    fill(one, range(1))
+    assert priorities(one, 5) == [0, 0, 0]
+    fill(other, range(1, 2))
+    assert priorities(one, 1) == [1]
+
+
+def test_a_line_is_searched_from_behind_all_that_were_taken(storage: SQLStorage) -> None:
+    fill(storage, range(2))
+    with storage.read() as reader:
+        keys = {job.project_id: (job.project_id, 1) for job in reader.jobs(JobQuery())}
+        ids = [reader.task_named(project, "task").id for project in keys]
+    for _ in range(3):  # in turn, so that in each line numbers are left out
+        for project, task in zip(keys, ids, strict=True):
+            with storage.write() as writer:
+                writer.submit(project, [JobSpec(name="job", task_id=task, priority=5)], storage.clock())
+    given = claim(storage, "session", 5)
+    for project, key in keys.items():
+        taken = max(each.job.id for each in given if each.job.project_id == project)
+        assert storage._recall.first(key) == (-5, taken + 1)  # noqa: SLF001 - it is not seen from outside
+
+
+def test_a_job_that_waited_is_reserved_as_soon_as_those_before_it_are_gone(storage: SQLStorage) -> None:
+    story = Story(storage)
+    story.client(cpu=4)
+    task, small = story.task("large", cpu=3), story.task("small", cpu=1)
+    waiting = story.job(task)
+    story.tick(3_600)
+    first = story.job(task, priority=1)
+    smalls = story.jobs(small, 3)
+
+    def claimed(free: int) -> list[int]:
+        return [each.job.id for each in story.claim(free=Capacity(cpu=free), total=Capacity(cpu=4), limit=1)]
+
+    assert claimed(2) == [smalls[0]]
+    story.cancel(first)
+    assert claimed(2) == []
+    assert claimed(4) == [waiting]
