@@ -121,7 +121,7 @@ def test_better_jobs_in_another_line_come_first(storage: SQLStorage, jobs: int) 
     specs = [JobSpec(name="job", task_id=task, priority=7)] * jobs
     write(storage, lambda writer: writer.submit(ids[0], specs, storage.clock()))
     write(storage, lambda writer: writer.settle(storage.clock(), 1_000))
-    assert priorities(storage, jobs) == [7] * jobs
+    assert [*priorities(storage, jobs), *priorities(storage, 1)] == [*[7] * jobs, 2]
     with storage.read() as reader:
         (last,) = reader.jobs(JobQuery(project_id=ids[0], statuses={JobStatus.PENDING}, page=Page(limit=1)))
     write(storage, lambda writer: writer.update_job(last.id, JobChanges(priority=5), storage.clock()))
