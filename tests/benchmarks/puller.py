@@ -14,13 +14,13 @@ Claimed = tuple[int, int]
 
 
 class Puller:
-    """One session of a registered client with room for any number of jobs."""
+    """One session of a registered client with room for any number of jobs of one project, or of all."""
 
-    def __init__(self, server: Server, project: Project, *, name: str = "puller", cpus: int = 65_536) -> None:
+    def __init__(self, server: Server, project: Project | None, *, name: str = "puller", cpus: int = 65_536) -> None:
         self._rest = server.rest
         self._id = f"{name}-{secrets.token_hex(4)}"
         self._session = secrets.token_hex(8)
-        self._project_id = project.id
+        self._project_ids = None if project is None else [project.id]
         self._cpus = cpus
         self.requests = 0
         self.pending = 0
@@ -40,7 +40,7 @@ class Puller:
             "free": {"cpu": self._cpus - len(running)},
             "want": want,
             "wait": 0,
-            "project_ids": [self._project_id],
+            "project_ids": self._project_ids,
             "running": [{"job_id": job, "fence": fence} for job, fence in running],
             "ended": [{"job_id": job, "fence": fence, **end} for job, fence in ended],
         }

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -16,12 +17,20 @@ from typing import Any
 import click
 import psutil
 
-from tests.benchmarks.depot import Depot, opened
+from tests.benchmarks.depot import SLICE, Depot, opened
 from tests.benchmarks.graph import grow
 from tests.benchmarks.puller import Puller
 from tests.benchmarks.system import scratch, serving_in, sqlite_url
 from whatsnext.api.client import Project, Server
+from whatsnext_core.model import JobSpec, Requirement, TaskSpec
+from whatsnext_core.storage import Storage
 
+KINDS = 16
+"""Different requirements of the tasks."""
+FEW = 10
+"""Jobs of each of the other projects."""
+STEP = 100
+"""Leases that the server looks at in one transaction."""
 BEAT = 5.0
 """Seconds between two syncs of a client that has nothing new; shorter than the 20 s that servers ask for."""
 
@@ -41,6 +50,36 @@ def timed(what: str, call: Callable[[], Any], times: int = 20) -> None:
     tell(what, f"{median(found):.1f} ms, slowest {max(found):.1f} ms")
 
 
+def spread(storage: Storage, depot: Depot, jobs: int, *, tasks: int, projects: int) -> None:
+    """Submit jobs of so many tasks, whose requirements are of a few kinds, and a few jobs to each of other projects."""
+    now = storage.clock()
+    with storage.write() as writer:
+        kinds = [Requirement(cpu=kind + 1) for kind in range(KINDS)]
+        specs = [TaskSpec(name=f"task-{number}", requirement=kinds[number % KINDS]) for number in range(tasks)]
+        ids = [writer.create_task(depot.project_id, spec, now).id for spec in specs]
+    for start in range(0, jobs, SLICE):
+        numbers = range(start, min(jobs, start + SLICE))
+        depot.submit([JobSpec(name="idle", task_id=ids[number % tasks]) for number in numbers])
+    for number in range(projects):
+        with storage.write() as writer:
+            project = writer.create_project(f"other-{number}", "", now).id
+            task = writer.create_task(project, TaskSpec(name="idle"), now).id
+            writer.submit(project, [JobSpec(name="idle", task_id=task)] * FEW, now)
+
+
+def reap(storage: Storage) -> None:
+    """Take back the jobs of clients that are never heard of again, as the server does."""
+    now, took, steps = storage.clock() + timedelta(hours=1), [], 0
+    more = True
+    while more:
+        begin = time.perf_counter()
+        with storage.write() as writer:
+            settled = writer.settle(now, STEP)
+        took.append((time.perf_counter() - begin) * 1e3)
+        steps, more = steps + settled.steps, settled.more
+    tell(f"{steps:,} lapsed leases, {STEP} a step", f"{median(took):.1f} ms a step, slowest {max(took):.1f} ms")
+
+
 def footprint() -> float:
     """MiB that the server's process holds."""
     (server,) = [each for each in psutil.Process().children() if "whatsnext-server" in " ".join(each.cmdline())]
@@ -57,7 +96,14 @@ def look(server: Server, project: Project, folder: Path, jobs: int, before: int)
     timed("pending 100", lambda: rest.get("/jobs/", {"project_id": project.id, "limit": 100, "status": "PENDING"}))
     queue: dict[str, str | int] = {"project_id": project.id, "limit": 100, "status": "PENDING", "order": "queue"}
     timed("pending 100 in the order of the queue", lambda: rest.get("/jobs/", queue))
+    timed("100 tasks", lambda: rest.get("/tasks/", {"project_id": project.id, "limit": 100}))
+    timed("100 projects", lambda: rest.get("/projects/", {"limit": 100}))
+    (last,) = rest.get("/jobs/", {"project_id": project.id, "limit": 1, "order": "newest"})
+    timed("why the last one waits", lambda: rest.get(f"/jobs/{last['id']}/why"))
     timed("claim of one through the documented fetch", project.fetch_job)
+    every = Puller(server, None)
+    every.exchange(want=1)
+    timed("claim and finish one of all projects", lambda: every.exchange(every.exchange(want=1)))
     puller = Puller(server, project)
     claimed = puller.exchange(want=100)
     timed("claim and finish 100 by the workers' protocol", lambda: puller.exchange(puller.exchange(want=100)), 10)
@@ -135,17 +181,19 @@ def fail_root(server: Server, graph: Project, others: Project) -> None:
 @click.command()
 @click.option("--jobs", default=1_000_000, show_default=True, help="Queued jobs.")
 @click.option("--edges", default=1_000_000, show_default=True, help="Edges of a graph; it has a fifth as many jobs.")
+@click.option("--tasks", default=10_000, show_default=True, help="Tasks of these jobs.")
+@click.option("--projects", default=1_000, show_default=True, help="Other projects, with a few jobs each.")
 @click.option("--clients", default=500, show_default=True, help="Clients in sync.")
 @click.option("--seconds", default=20.0, show_default=True, help="For how long.")
-def main(jobs: int, edges: int, clients: int, seconds: float) -> None:
+def main(jobs: int, edges: int, tasks: int, projects: int, clients: int, seconds: float) -> None:
     """Fill a SQLite database, and look at the server on it."""
     with scratch() as folder:
         with opened(sqlite_url(folder)) as storage:
             depot = Depot(storage, "deep")
             before = sum(path.stat().st_size for path in folder.glob("queue.db*"))
             begin = time.perf_counter()
-            depot.fill(jobs)
-            tell(f"{jobs:,} jobs submitted", f"{jobs / (time.perf_counter() - begin):.0f} jobs/s")
+            spread(storage, depot, jobs, tasks=tasks, projects=projects)
+            tell(f"{jobs:,} jobs of {tasks:,} tasks submitted", f"{jobs / (time.perf_counter() - begin):.0f} jobs/s")
         with serving_in(folder) as server:
             project = server.get_project("deep")
             assert project is not None, "the project is there"
@@ -154,6 +202,7 @@ def main(jobs: int, edges: int, clients: int, seconds: float) -> None:
             herd(server, project, clients, seconds)
             tell("memory of the server", f"{footprint():.0f} MiB")
         with opened(sqlite_url(folder)) as storage:
+            reap(storage)
             begin = time.perf_counter()
             _, many = grow(storage, "graph", edges, root=True)
             tell(f"a graph of {many:,} jobs and {edges:,} edges submitted", f"in {time.perf_counter() - begin:.0f} s")

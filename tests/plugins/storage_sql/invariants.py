@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from whatsnext_core.dependencies import Counts, Fate, fate, weigh
 from whatsnext_core.model import Condition, JobStatus
+from whatsnext_storage_sql.connection.transaction import ALL_TASKS
 from whatsnext_storage_sql.database import get_engine
 from whatsnext_storage_sql.models import (
     Attempt,
@@ -72,8 +73,12 @@ def _check(session: Session) -> None:
 
     gone = {task.id for task in session.scalars(select(Task)) if task.deleted}
     counted: Counter[tuple[int, int, str]] = Counter()
+    totals: Counter[tuple[int, int, str]] = Counter()
     for row in session.scalars(select(CounterRow)):
-        counted[row.project_id, row.task_id, row.status] += row.number
+        if row.task_id != ALL_TASKS:
+            counted[row.project_id, row.task_id, row.status] += row.number
+        totals[row.project_id, row.submission_id, row.status] += row.number if row.task_id != ALL_TASKS else -row.number
+    assert not any(totals.values())
     found = Counter((job.project_id, job.task_id, job.status) for job in jobs.values())
     assert {key: number for key, number in counted.items() if number and key[1] not in gone} == {
         key: number for key, number in found.items() if key[1] not in gone

@@ -259,7 +259,7 @@ def blocks_of_a_claim(storage: SQLStorage, url: str) -> int:
     """How many blocks a claim looks at for the heads of the lines; 56 if it goes through 2,900 dead rows."""
     with spying() as spy:
         claim(storage, "s", limit=10)
-    (head,) = [statement for statement in spy.statements if "LATERAL" in statement]
+    (head,) = [statement for statement in spy.statements if "SKIP LOCKED" in statement and "LATERAL" in statement]
     with psycopg.connect(url) as looking:
         plan = looking.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {head}", spy.parameters[head]).fetchone()
     assert plan is not None

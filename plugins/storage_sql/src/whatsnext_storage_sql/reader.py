@@ -89,6 +89,10 @@ class SQLReader:
         """Return how many jobs of the project there are in each status."""
         return projects.counts(self._tx, project_id)
 
+    def pending(self) -> int:
+        """Return how many jobs of all projects are PENDING."""
+        return projects.pending(self._tx)
+
     def demand(self, depth: int) -> Sequence[Demand]:
         """Return what the jobs that could start now need."""
         return lines.demand(self._tx, depth)

@@ -152,6 +152,10 @@ class MemoryReader:
                 found[JobStatus.PENDING] += len(state.jobs.of_submission.keys(number))
         return found
 
+    def pending(self) -> int:
+        """Return how many jobs of all projects are PENDING."""
+        return sum(self.counts(number)[JobStatus.PENDING] for number in self._state.projects.ids.keys)
+
     def demand(self, depth: int) -> Sequence[Demand]:
         """Return what the jobs that could start now need."""
         state, found = self._state, Counter[tuple[int, str, float]]()

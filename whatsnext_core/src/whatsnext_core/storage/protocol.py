@@ -112,6 +112,10 @@ class Reader(EventReader, ReasonReader, Protocol):
         """
         ...
 
+    def pending(self) -> int:
+        """Return how many jobs are PENDING in all projects together, archived ones included."""
+        ...
+
     def demand(self, depth: int) -> Sequence[Demand]:
         """Return what jobs that could start now need, of active projects: of each line the first ``depth``, sorted."""
         ...

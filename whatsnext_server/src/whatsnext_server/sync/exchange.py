@@ -10,14 +10,12 @@ from attrs import evolve, frozen
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import AttemptEnd, AttemptNote, AttemptRef, AttemptStart, Client, EndOutcome, JobStatus
 from whatsnext_core.scheduling import Offer
-from whatsnext_core.storage import ClaimRequest, Page, Reader, Writer
+from whatsnext_core.storage import ClaimRequest, Reader, Writer
 from whatsnext_core.sync import Order, OrderKind, SyncRequest, SyncResponse
 from whatsnext_server.config import ServerSettings
 
 FEW = 8
 """Attempts that a request may tell of or ask for, so that it takes a moment only."""
-ALL_PROJECTS = 10_000
-"""Projects whose waiting jobs are counted for a client that serves all."""
 
 
 @frozen(kw_only=True)
@@ -114,7 +112,7 @@ class Exchange:
         """Return how many jobs wait in the projects asked for; a project that is gone has none."""
         ids = self.request.project_ids
         if ids is None:
-            ids = tuple(project.id for project in reader.projects(Page(limit=ALL_PROJECTS)))
+            return reader.pending()
         pending = 0
         for project_id in ids:
             try:

@@ -27,7 +27,9 @@ COUNTER_LOCK = 7_308_332_044
 """The advisory lock of PostgreSQL under which counters change and events get their numbers, just before a commit."""
 
 CountKey = tuple[int, int, int, str]
-"""Project, submission (0 unless staged), task and status."""
+"""Project, submission (0 unless staged), task (`ALL_TASKS` for the project's total alone) and status."""
+ALL_TASKS = 0
+"""The task of counters of all tasks."""
 
 _COUNT_COLUMNS = ("project_id", "submission_id", "task_id", "status", "number")
 _COUNT_CONFLICT = (
@@ -287,7 +289,10 @@ class Transaction:
                 self._note(_LOCK)
             changes: Counter[CountKey] = Counter()
             for key, change in self._counts:
+                project_id, submission_id, task_id, status = key
                 changes[key] += change
+                if task_id != ALL_TASKS:
+                    changes[project_id, submission_id, ALL_TASKS, status] += change
             rows = [(*key, number) for key, number in sorted(changes.items()) if number]
             self.insert(COUNTER, _COUNT_COLUMNS, rows, _COUNT_CONFLICT)
             self._orders += self._tellers

@@ -7,17 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, literal_column, or_, select, union_all
 
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Attempt, Job, JobStatus
 from whatsnext_core.storage import JobOrder, JobQuery, Page
 from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
-from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.connection.transaction import ALL_TASKS, Transaction
 from whatsnext_storage_sql.jobs.listing import HELD_STATUSES, jobs_in, range_with
 from whatsnext_storage_sql.jobs.rows import ATTEMPT_COLUMNS, JOB_COLUMNS, STATUSES, attempt_of, job_of
-from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, SUBMISSION, TASK
+from whatsnext_storage_sql.tables import ATTEMPT, COUNTER, EDGE, JOB, LEASE, PROJECT, SUBMISSION, TASK
 
 MANY_RANGES = 64
 """From how many statuses of projects a list is sorted from the whole table rather than merged from the ranges."""
@@ -56,7 +56,19 @@ _LIVE = Query(
 )
 _ANY_HIDDEN = Query(select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published").limit(1))
 _ANY_GOING = Query(select(TASK.c.id).where(TASK.c.deleted).limit(1))
-_WITH_STATUS = select(COUNTER.c.project_id, COUNTER.c.status).where(COUNTER.c.number > 0).distinct()
+_COUNTED = (
+    select(COUNTER.c.project_id, COUNTER.c.status)
+    .join(PROJECT, PROJECT.c.id == COUNTER.c.project_id)
+    .where(COUNTER.c.task_id == literal_column(f"{ALL_TASKS}"), COUNTER.c.number > 0)
+)
+_WITH_STATUS = (
+    _COUNTED.where(COUNTER.c.submission_id == literal_column("0")),
+    _COUNTED.where(
+        SUBMISSION.c.project_id == PROJECT.c.id,
+        SUBMISSION.c.state == "published",
+        COUNTER.c.submission_id == literal_column("+submission.id"),  # few: not to be looked for by the counters
+    ),
+)
 
 
 def job(tx: Transaction, job_id: int) -> Job:
@@ -106,10 +118,11 @@ def _ranges(tx: Transaction, query: JobQuery) -> set[tuple[int | None, frozenset
     if by_id or query.task_id is not None:
         return None
     wanted = query.statuses or frozenset(JobStatus)
-    statement = _WITH_STATUS.where(COUNTER.c.status.in_(sorted(status.value for status in wanted)))
+    asked: list[ColumnElement[bool]] = [COUNTER.c.status.in_(sorted(status.value for status in wanted))]
     if query.project_id is not None:
-        statement = statement.where(COUNTER.c.project_id == query.project_id)
-    found = {(row.project_id, STATUSES[row.status]) for row in tx.all(statement.limit(MANY_RANGES + 1))}
+        asked.append(PROJECT.c.id == query.project_id)
+    statement = union_all(*(each.where(*asked) for each in _WITH_STATUS)).limit(MANY_RANGES + 1)
+    found = {(row.project_id, STATUSES[row.status]) for row in tx.all(statement)}
     found |= {
         (project_id, STATUSES[status])
         for (project_id, _, _, status), change in tx.uncounted(query.project_id)

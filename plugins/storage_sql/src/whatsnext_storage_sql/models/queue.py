@@ -65,7 +65,10 @@ class Listing(Base):
 
 
 class Counter(Base):
-    """How many jobs of a task there are in a status; those of a batch apart, until it is published and settled."""
+    """How many jobs of a task there are in a status; those of a batch apart, until it is published and settled.
+
+    Task 0 stands for all tasks of the project, of which there may be thousands: so its numbers are read at once.
+    """
 
     __tablename__ = "counter"
     project_id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import Row, bindparam, insert, literal, or_, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    insert,
+    literal,
+    literal_column,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from whatsnext_core.errors import ConflictError, DuplicateError, NotFoundError
 from whatsnext_core.model import JobStatus, Project, ProjectChanges, ProjectStatus
 from whatsnext_core.storage import Page
+from whatsnext_storage_sql.connection.dialects import among
 from whatsnext_storage_sql.connection.direct import Query
-from whatsnext_storage_sql.connection.transaction import Transaction
+from whatsnext_storage_sql.connection.transaction import ALL_TASKS, Transaction
 from whatsnext_storage_sql.jobs.rows import STATUSES, project_of
 from whatsnext_storage_sql.tables import COUNTER, PROJECT, SUBMISSION, TASK
 
@@ -24,22 +38,40 @@ _LOCKED = Query(_BY_ID.with_for_update())
 SHARED = Query(_BY_ID.with_for_update(read=True, key_share=True))
 """Selects a project that is neither deleted nor archived before this transaction ends."""
 _NAMED = Query(_ALL.where(PROJECT.c.name == bindparam("name")))
-_HIDDEN = select(SUBMISSION.c.id).where(SUBMISSION.c.state != "published")
-_COUNTED = Query(
-    select(COUNTER.c.submission_id, COUNTER.c.task_id, COUNTER.c.status, COUNTER.c.number)
-    .where(COUNTER.c.project_id == bindparam("id"))
-    .where(or_(COUNTER.c.submission_id == 0, COUNTER.c.submission_id.not_in(_HIDDEN.scalar_subquery())))
+_TOTALS = select(COUNTER.c.project_id, COUNTER.c.status, COUNTER.c.number).where(
+    COUNTER.c.submission_id == literal_column("0"), COUNTER.c.task_id == literal_column(f"{ALL_TASKS}")
 )
-_AROUND = Query(
-    union_all(
-        select(literal("project").label("what"), PROJECT.c.id).where(
-            PROJECT.c.id == bindparam("id"), ~PROJECT.c.deleted
-        ),
-        select(literal("task"), TASK.c.id).where(TASK.c.project_id == bindparam("id"), TASK.c.deleted),
-        select(literal("batch"), SUBMISSION.c.id).where(SUBMISSION.c.state != "published"),
+_TOTAL = Query(_TOTALS.where(COUNTER.c.project_id == bindparam("id")))
+_PENDING = Query(
+    _TOTALS.join(PROJECT, PROJECT.c.id == COUNTER.c.project_id).where(
+        ~PROJECT.c.deleted, COUNTER.c.status == literal_column(f"'{JobStatus.PENDING.value}'")
     )
 )
-"""Selects the project, its tasks that are going, and the batches that nobody may see."""
+_APART = Query(
+    select(COUNTER.c.project_id, COUNTER.c.submission_id, COUNTER.c.task_id, COUNTER.c.status, COUNTER.c.number).where(
+        among(COUNTER.c.project_id, "projects"),
+        among(COUNTER.c.submission_id, "batches"),
+        among(COUNTER.c.task_id, "tasks"),
+    )
+)
+
+
+def _around(projects: ColumnElement[bool], tasks: ColumnElement[bool]) -> Query:
+    """Select projects, those of their tasks that are going, and all batches that are not in the queue as a whole."""
+    return Query(
+        union_all(
+            select(literal("project").label("what"), PROJECT.c.id, PROJECT.c.id.label("project_id")).where(projects),
+            select(literal("task"), TASK.c.id, TASK.c.project_id).where(TASK.c.deleted, tasks),
+            select(SUBMISSION.c.state, SUBMISSION.c.id, SUBMISSION.c.project_id),
+        )
+    )
+
+
+# The plus keeps SQLite from going through all tasks of the project.
+_AROUND = _around(
+    and_(PROJECT.c.id == bindparam("id"), ~PROJECT.c.deleted), literal_column("+task.project_id") == bindparam("id")
+)
+_AROUND_ALL = _around(PROJECT.c.deleted, true())
 
 
 def project(tx: Transaction, project_id: int) -> Project:
@@ -64,19 +96,47 @@ def projects(tx: Transaction, page: Page, status: ProjectStatus | None) -> Seque
 def counts(tx: Transaction, project_id: int) -> Mapping[JobStatus, int]:
     """Return the numbers of a project's jobs by status."""
     asked = {"id": project_id}
-    around, counters = tx.ask((_AROUND, asked), (_COUNTED, asked))
+    around, totals = tx.ask((_AROUND, asked), (_TOTAL, asked))
     _found(next((row for row in around if row.what == "project"), None), project_id)
-    going = {row.id for row in around if row.what == "task"}
     found = dict.fromkeys(JobStatus, 0)
-    for row in counters:
-        if row.task_id not in going:
-            found[STATUSES[row.status]] += row.number
-    if tx.holds_back:
-        hidden = {row.id for row in around if row.what == "batch"}
-        for (_, submission_id, task_id, status), change in tx.uncounted(project_id):
-            if submission_id not in hidden and task_id not in going:
-                found[STATUSES[status]] += change
+    for row in totals:
+        found[STATUSES[row.status]] += row.number
+    for status, change in _apart(tx, [row for row in around if row.project_id == project_id], project_id):
+        found[STATUSES[status]] += change
     return found
+
+
+def pending(tx: Transaction) -> int:
+    """Return how many jobs of all projects are PENDING."""
+    around, totals = tx.ask((_AROUND_ALL, {}), (_PENDING, {}))
+    gone = {row.id for row in around if row.what == "project"}
+    apart = _apart(tx, [row for row in around if row.project_id not in gone], None, gone)
+    found: int = sum(row.number for row in totals)
+    return found + sum(change for status, change in apart if status == JobStatus.PENDING.value)
+
+
+def _apart(
+    tx: Transaction, around: Sequence[Row[Any]], project_id: int | None, gone: Collection[int] = ()
+) -> Iterator[tuple[str, int]]:
+    """Yield the statuses and numbers that the totals in the queue lack, or have too many.
+
+    They lack those of batches that are published, and what this transaction has not written yet; those of tasks that
+    are going are too many.
+    """
+    ids: defaultdict[str, set[int]] = defaultdict(set)
+    for row in around:
+        ids[row.what].add(row.id)
+    published, going = ids["published"], ids["task"]
+    if published or going:
+        asked = {"batches": [0, *published], "tasks": [ALL_TASKS, *going]}
+        for row in tx.all(_APART, projects=list({row.project_id for row in around}), **asked):
+            if row.task_id != ALL_TASKS or row.submission_id:
+                yield row.status, row.number if row.task_id == ALL_TASKS else -row.number
+    if tx.holds_back:
+        unseen = ids["open"] | ids["discarded"]
+        for (project, submission_id, task_id, status), change in tx.uncounted(project_id):
+            if project not in gone and submission_id not in unseen and task_id not in going:
+                yield status, change
 
 
 def create_project(tx: Transaction, name: str, description: str, now: datetime) -> Project:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from whatsnext_storage_sql.connection.direct import Query
-from whatsnext_storage_sql.connection.transaction import Batch, Transaction
+from whatsnext_storage_sql.connection.transaction import ALL_TASKS, Batch, Transaction
 from whatsnext_storage_sql.jobs.graph import spread
 from whatsnext_storage_sql.jobs.jobstate import STATE, states_of
 from whatsnext_storage_sql.jobs.ledger import Ledger
@@ -35,8 +35,10 @@ _PROJECT = Query(
 _SLICE = Query(
     STATE.where(JOB.c.task_id == bindparam("id")).order_by(JOB.c.id).limit(bindparam("limit")).with_for_update(of=JOB)
 )
+_OF_TASK = and_(COUNTER.c.project_id == bindparam("project_id"), COUNTER.c.task_id == bindparam("id"))
+_COUNTED = Query(select(COUNTER.c.submission_id, COUNTER.c.status, COUNTER.c.number).where(_OF_TASK))
 _END_TASK = (
-    delete(COUNTER).where(COUNTER.c.project_id == bindparam("project_id"), COUNTER.c.task_id == bindparam("id")),
+    delete(COUNTER).where(_OF_TASK),
     delete(RECLASSING).where(RECLASSING.c.task_id == bindparam("id")),
     delete(TASK).where(TASK.c.id == bindparam("id")),
 )
@@ -81,6 +83,8 @@ def _clear_task(tx: Transaction, now: datetime, limit: int) -> int:
     spread(ledger, now)
     if len(states) < limit:
         tx.stop_counting(task.project_id, task_id=task.id)
+        for row in tx.all(_COUNTED, id=task.id, project_id=task.project_id):
+            tx.count((task.project_id, row.submission_id, ALL_TASKS, row.status), -row.number)
         for statement in _END_TASK:
             tx.run(statement, {"id": task.id, "project_id": task.project_id})
     return len(states) + 1
