@@ -122,6 +122,8 @@ class ReadingScenarios(StorageFixtures):
         assert (pending(), story.counts(one.id)[S.PENDING]) == (21, 16)
 
         story.write(lambda writer: writer.discard_submission(batches[1]))
+        story.settle()
+        assert pending() == 21
         waiting = story.found(task_id=task.id, statuses={S.PENDING})
         story.cancel(*waiting)
         assert story.counts(one.id)[S.CANCELLED] == len(waiting) + 1
