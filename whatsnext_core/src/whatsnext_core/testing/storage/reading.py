@@ -111,7 +111,8 @@ class ReadingScenarios(StorageFixtures):
         task, other = story.task("task", project=one), story.task("other", project=one)
         jobs = story.jobs(task, 3)
         story.jobs(other, 4)
-        story.jobs(story.task("third", project=two), 5)
+        third = story.task("third", project=two)
+        story.jobs(third, 5)
         story.cancel(jobs[0])
         assert pending() == 11
         batches = [story.write(lambda writer: writer.open_submission(one.id, story.now)) for _ in range(2)]
@@ -125,10 +126,11 @@ class ReadingScenarios(StorageFixtures):
         story.settle()
         assert pending() == 21
         waiting = story.found(task_id=task.id, statuses={S.PENDING})
-        story.cancel(*waiting)
-        assert story.counts(one.id)[S.CANCELLED] == len(waiting) + 1
+        story.cancel(*waiting[1:])
+        assert story.counts(one.id)[S.CANCELLED] == len(waiting)
 
         def delete(writer: Writer) -> int:
+            writer.cancel(waiting[:1], story.now)
             writer.delete_task(task.id)
             assert writer.counts(one.id)[S.CANCELLED] == 0
             return writer.pending()
@@ -137,8 +139,14 @@ class ReadingScenarios(StorageFixtures):
         for _ in range(2):
             assert (pending(), story.counts(one.id)[S.PENDING], story.counts(one.id)[S.CANCELLED]) == (9, 4, 0)
             story.settle()
-        story.write(lambda writer: writer.delete_project(two.id))
-        assert pending() == 4
+
+        def delete_two(writer: Writer) -> int:
+            writer.submit(two.id, [JobSpec(name="job", task_id=third.id)], story.now)
+            assert writer.pending() == 10
+            writer.delete_project(two.id)
+            return writer.pending()
+
+        assert story.write(delete_two) == pending() == 4
         story.settle()
         assert pending() == 4
 
