@@ -16,9 +16,11 @@ from whatsnext_core.model import (
     Task,
     TaskSpec,
 )
-from whatsnext_core.storage import JobQuery, Page
+from whatsnext_core.storage import JobQuery, Page, Writer
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
+
+S = JobStatus
 
 
 class ProjectScenarios(StorageFixtures):
@@ -250,6 +252,58 @@ class ProjectScenarios(StorageFixtures):
         assert story.read(lambda reader: reader.tasks(Page(), one.id)) == [made[0], made[2]]
         assert story.read(lambda reader: reader.tasks(Page(limit=1, skip=1), one.id)) == [made[2]]
         assert story.read(lambda reader: reader.tasks(Page(), 999)) == []
+
+    def test_pending_jobs_of_all_projects_are_those_that_are_seen(self, story: Story) -> None:
+        """P14 (Reader.pending): with published batches, without open ones, deleted tasks and deleted projects."""
+
+        def pending() -> int:
+            found = story.read(lambda reader: reader.pending())
+            assert story.write(lambda writer: writer.pending()) == found
+            return found
+
+        assert pending() == 0
+        one, two = story.project("one"), story.project("two")
+        task, other = story.task("task", project=one), story.task("other", project=one)
+        jobs = story.jobs(task, 3)
+        story.jobs(other, 4)
+        third = story.task("third", project=two)
+        story.jobs(third, 5)
+        story.cancel(jobs[0])
+        assert pending() == 11
+        batches = [story.write(lambda writer: writer.open_submission(one.id, story.now)) for _ in range(2)]
+        for batch in batches:
+            story.submit(*(JobSpec(name="job", task_id=task.id) for _ in range(10)), submission=batch)
+        assert pending() == 11
+        story.write(lambda writer: writer.publish_submission(batches[0], story.now))
+        assert (pending(), story.counts(one.id)[S.PENDING]) == (21, 16)
+
+        story.write(lambda writer: writer.discard_submission(batches[1]))
+        story.settle()
+        assert pending() == 21
+        waiting = story.found(task_id=task.id, statuses={S.PENDING})
+        story.cancel(*waiting[1:])
+        assert story.counts(one.id)[S.CANCELLED] == len(waiting)
+
+        def delete(writer: Writer) -> int:
+            writer.cancel(waiting[:1], story.now)
+            writer.delete_task(task.id)
+            assert writer.counts(one.id)[S.CANCELLED] == 0
+            return writer.pending()
+
+        assert story.write(delete) == pending() == 9
+        for _ in range(2):
+            assert (pending(), story.counts(one.id)[S.PENDING], story.counts(one.id)[S.CANCELLED]) == (9, 4, 0)
+            story.settle()
+
+        def delete_two(writer: Writer) -> int:
+            writer.submit(two.id, [JobSpec(name="job", task_id=third.id)], story.now)
+            assert writer.pending() == 10
+            writer.delete_project(two.id)
+            return writer.pending()
+
+        assert story.write(delete_two) == pending() == 4
+        story.settle()
+        assert pending() == 4
 
 
 def full_spec(name: str) -> TaskSpec:

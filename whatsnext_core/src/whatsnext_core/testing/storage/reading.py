@@ -16,14 +16,13 @@ from whatsnext_core.model import (
     ClientChanges,
     Device,
     EventKind,
-    JobSpec,
     JobStatus,
     LogPiece,
     ProjectChanges,
     ProjectStatus,
 )
 from whatsnext_core.resources import numbered_devices
-from whatsnext_core.storage import EventFilter, JobOrder, LogPart, Page, Writer
+from whatsnext_core.storage import EventFilter, JobOrder, LogPart, Page
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
 
@@ -97,58 +96,6 @@ class ReadingScenarios(StorageFixtures):
         assert story.counts(task.project_id) == expected
         for status, count in expected.items():
             assert len(story.found(statuses={status})) == count
-
-    def test_pending_jobs_of_all_projects_are_those_that_are_seen(self, story: Story) -> None:
-        """R07 (Reader.pending): with published batches, without open ones, deleted tasks and deleted projects."""
-
-        def pending() -> int:
-            found = story.read(lambda reader: reader.pending())
-            assert story.write(lambda writer: writer.pending()) == found
-            return found
-
-        assert pending() == 0
-        one, two = story.project("one"), story.project("two")
-        task, other = story.task("task", project=one), story.task("other", project=one)
-        jobs = story.jobs(task, 3)
-        story.jobs(other, 4)
-        third = story.task("third", project=two)
-        story.jobs(third, 5)
-        story.cancel(jobs[0])
-        assert pending() == 11
-        batches = [story.write(lambda writer: writer.open_submission(one.id, story.now)) for _ in range(2)]
-        for batch in batches:
-            story.submit(*(JobSpec(name="job", task_id=task.id) for _ in range(10)), submission=batch)
-        assert pending() == 11
-        story.write(lambda writer: writer.publish_submission(batches[0], story.now))
-        assert (pending(), story.counts(one.id)[S.PENDING]) == (21, 16)
-
-        story.write(lambda writer: writer.discard_submission(batches[1]))
-        story.settle()
-        assert pending() == 21
-        waiting = story.found(task_id=task.id, statuses={S.PENDING})
-        story.cancel(*waiting[1:])
-        assert story.counts(one.id)[S.CANCELLED] == len(waiting)
-
-        def delete(writer: Writer) -> int:
-            writer.cancel(waiting[:1], story.now)
-            writer.delete_task(task.id)
-            assert writer.counts(one.id)[S.CANCELLED] == 0
-            return writer.pending()
-
-        assert story.write(delete) == pending() == 9
-        for _ in range(2):
-            assert (pending(), story.counts(one.id)[S.PENDING], story.counts(one.id)[S.CANCELLED]) == (9, 4, 0)
-            story.settle()
-
-        def delete_two(writer: Writer) -> int:
-            writer.submit(two.id, [JobSpec(name="job", task_id=third.id)], story.now)
-            assert writer.pending() == 10
-            writer.delete_project(two.id)
-            return writer.pending()
-
-        assert story.write(delete_two) == pending() == 4
-        story.settle()
-        assert pending() == 4
 
     def test_demand_is_what_ready_jobs_need(self, story: Story) -> None:
         """R05 (Reader.demand): by project, requirement and longest time; no deeper than asked for."""
