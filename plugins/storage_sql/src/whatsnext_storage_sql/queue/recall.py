@@ -116,7 +116,12 @@ class Recall:
         """Take in that jobs came into lines, and since when they could start, in microseconds; None if that differs."""
         if not self._looks:
             return
-        for project_id, class_id, *place in stands:
+        key: tuple[int, ...] = ()
+        for stand in sorted(stands):
+            if stand[:2] == key:
+                continue  # the first one of its line has been seen
+            key = stand[:2]
+            project_id, class_id, neg_priority, job_id = stand
             part = self._lines.get(project_id)
             if part is None and None not in self._looks:
                 continue  # nobody looked at this project
@@ -124,17 +129,18 @@ class Recall:
             if line is None:
                 self.forget()  # a new line
                 return
-            now = line.first
-            if now is None or tuple(place) < now:
+            if line.first is None or (neg_priority, job_id) < line.first:
                 start = LONG_AGO if since is None else from_micros(since)
-                self.begins(line.key, (place[0], place[1]), start)
+                self.begins(line.key, (neg_priority, job_id), start)
 
     def leaving(self, stands: Iterable[Stand]) -> None:
         """Take in that jobs left their lines."""
         if self._looks:
-            for project_id, class_id, neg_priority, job_id in stands:
-                if self.first((project_id, class_id)) == (neg_priority, job_id):
-                    self.begins((project_id, class_id), (neg_priority, job_id + 1))
+            gone = set(stands)
+            for key in {stand[:2] for stand in gone}:
+                first = self.first(key)
+                if first is not None and (*key, *first) in gone:
+                    self.begins(key, (first[0], first[1] + 1))
 
     def left(self, key: Key, jobs: Sequence[Place], taken: Collection[int]) -> None:
         """Take in that of the first jobs of a line, all that there are up to the last of these, some were taken."""
