@@ -167,9 +167,12 @@ def entering(jobs: str) -> Query:
 
 
 def enter_by(tx: Transaction, query: Query, parameters: Mapping[str, Any], firsts: Iterable[Stand]) -> None:
-    """Let a statement bring jobs into their lines; none of a line comes before the first of it in ``firsts``."""
+    """Let a statement bring jobs into their lines; none of a line comes before the first of it in ``firsts``.
+
+    That may be made up, of one job's priority and another one's id; so it does not tell for how long anybody waited.
+    """
     tx.note(query, **parameters)
-    tx.recall.entered(firsts, parameters["since"])
+    tx.recall.entered(firsts)
 
 
 def change(tx: Transaction, stands: Sequence[tuple[Stand, Stand]]) -> None:
