@@ -254,7 +254,7 @@ class ProjectScenarios(StorageFixtures):
         assert story.read(lambda reader: reader.tasks(Page(), 999)) == []
 
     def test_pending_jobs_of_all_projects_are_those_that_are_seen(self, story: Story) -> None:
-        """P14 (Reader.pending): with published batches, without open ones, deleted tasks and deleted projects."""
+        """P15 (Reader.pending): with published batches, without open ones, deleted tasks and deleted projects."""
 
         def pending() -> int:
             found = story.read(lambda reader: reader.pending())
