@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, literal_column, select, update
 
 from whatsnext_core.model import JobStatus
 from whatsnext_storage_sql.connection.dialects import among
@@ -35,7 +35,6 @@ _ENDED = (
     .join(TASK, TASK.c.id == JOB.c.task_id)
     .where(LISTING.c.ended_at < bindparam("before"), VISIBLE, ~_AWAITED)
     .order_by(LISTING.c.ended_at, LISTING.c.job_id)
-    .limit(bindparam("limit"))
 )
 _GONE = (
     select(GONE.c.job_id)
@@ -50,7 +49,8 @@ _REMEMBER = update(GONE).where(GONE.c.job_id == bindparam("at_id")).values(oldes
 
 def prune(tx: Transaction, before: datetime, limit: int) -> int:
     """Delete up to ``limit`` jobs that ended before a time, and old events of jobs that are gone."""
-    ids = [row.job_id for row in tx.all(_ENDED, before=before, limit=limit)]
+    # A number, not a parameter: PostgreSQL plans for any value of it, and would sort millions rather than find a few.
+    ids = [row.job_id for row in tx.all(_ENDED.limit(literal_column(f"{limit:d}")), before=before)]
     lock_graph(tx, ids)
     ledger = Ledger(tx)
     ledger.load(ids)
