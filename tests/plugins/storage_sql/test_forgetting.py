@@ -15,4 +15,4 @@ def test_what_is_forgotten_is_found_by_keys_alone(storage: Storage) -> None:
     with spying() as spy:
         assert story.write(lambda writer: writer.prune(story.now + timedelta(days=1), 5)) == 5
     assert len([statement for statement in spy.plans if "submission" in statement and "JOIN job" in statement]) == 1
-    assert spy.scans(*TABLES) == []
+    assert [(statement, line) for statement, line in spy.scans(*TABLES) if "JOIN job" in statement] == []
