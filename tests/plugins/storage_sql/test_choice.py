@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import chain
 
 import pytest
+from attrs import evolve
 
 from tests.plugins.storage_sql.serving import claim, finish, request, write
 from tests.plugins.storage_sql.spying import instructions
@@ -65,6 +66,21 @@ def test_a_claim_costs_the_same_among_many_lines(sqlite_url: str, open_url: Open
         fill(storage, numbers)
         assert priorities(storage, 1) == [numbers[-1]]  # it looks at all of them, which it had not yet
         costs.append(instructions(lambda: priorities(storage, 1)))
+    assert costs[1] <= costs[0] * 1.2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_look_at_lines_costs_the_same_however_long_they_are(sqlite_url: str, open_url: Open, several: bool) -> None:
+    storage, costs = open_url(sqlite_url), []
+    ids = fill(storage, range(5))
+    with storage.read() as reader:
+        task = reader.task_named(ids[4], "task").id
+    asked = evolve(request("session", 1), project_ids=None if several else (ids[4],))
+    for jobs in (10, 3_000):
+        specs = [JobSpec(name="job", task_id=task)] * jobs
+        write(storage, lambda writer, what=specs: writer.submit(ids[4], what, storage.clock()))  # type: ignore[misc]
+        other = open_url(sqlite_url)  # one that has not looked yet
+        costs.append(instructions(lambda to=other: write(to, lambda writer: writer.claim(asked, to.clock()))))  # type: ignore[misc]
     assert costs[1] <= costs[0] * 1.2
 
 
