@@ -19,6 +19,7 @@ from whatsnext_core.model import (
     ProjectStatus,
     TaskSpec,
 )
+from whatsnext_core.scheduling import Offer
 from whatsnext_core.storage import JobQuery, Page, Storage, Writer
 from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.queue.lines import AT_ONCE
@@ -92,6 +93,21 @@ def test_a_claim_keeps_few_of_many_lines_from_other_servers(migrated_postgresql_
         given = writer.claim(request("session", 1), one.clock())
         assert [each.job.priority for each in given] == [99]
         assert len(claim(other, "other", limit=100)) == 100 - AT_ONCE
+
+
+@pytest.mark.postgresql
+def test_a_claim_keeps_no_line_from_others_that_its_client_could_never_run(
+    migrated_postgresql_url: str, open_url: Open
+) -> None:
+    one, other = open_url(migrated_postgresql_url), open_url(migrated_postgresql_url)
+    story = Story(one)
+    small = [story.job(story.task(f"small-{number}"), priority=2) for number in range(2)]
+    large = [story.job(story.task(f"large-{number}", cpu=8), priority=1) for number in range(4)]
+    free = Capacity(cpu=4)
+    with one.write() as writer:
+        asked = evolve(request("session", 1), offer=Offer(free=free, total=free, limit=1))
+        assert [each.job.id for each in writer.claim(asked, one.clock())] == small[:1]
+        assert [each.job.id for each in claim(other, "other", limit=10)] == large
 
 
 def test_what_another_server_does_counts(sql_url: str, open_url: Open) -> None:

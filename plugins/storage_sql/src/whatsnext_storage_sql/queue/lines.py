@@ -196,6 +196,9 @@ class Choice:
         self._tx = tx
         self._offer = offer
         self._project_ids = project_ids
+        self._total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
+        self._fits: dict[int, bool] = {}
+        """By class."""
         self._read: dict[Key, KnownLine] = {}
         self._is_fresh = tx.recall.is_alone
         self._is_short = False
@@ -208,7 +211,9 @@ class Choice:
     def lines(self) -> Sequence[Line]:
         """What is known of them; all is read already for a client that will be taken away soon."""
         left = self._offer.time_left
-        return self._known if left is None else _read_in_time(self._tx, self._known, self._offer, left)
+        if left is None:
+            return self._known
+        return _read_in_time(self._tx, list(filter(self._may_fit, self._known)), self._offer, left)
 
     def read(self, line: Line) -> Line:
         """Return a line with as many of its first jobs as could be claimed."""
@@ -217,13 +222,12 @@ class Choice:
             wanted = [line]
             if self._tx.is_postgresql:
                 others = (each for each in self._known if each.key not in self._read and each is not line)
-                wanted += nsmallest(AT_ONCE - 1, others, key=_first)
+                wanted += nsmallest(AT_ONCE - 1, filter(self._may_fit, others), key=_first)
             numbers = [self._number(each.requirement) for each in wanted]
             for each, number, jobs in zip(wanted, numbers, _heads(self._tx, wanted, numbers), strict=True):
                 self._is_short |= len(jobs) < number
-                self._read[each.key] = evolve(each, jobs=jobs, is_read=True)
-                first = (-jobs[0].priority, jobs[0].job_id) if jobs else None
-                self._tx.recall.begins(each.key, first, jobs[0].since if jobs else LONG_AGO)
+                self._read[each.key] = known = evolve(each, jobs=jobs, is_read=True)
+                self._tx.recall.begins(each.key, known.first, jobs[0].since if jobs else LONG_AGO)
         return self._read[line.key]
 
     def look_again(self, picked: int) -> bool:
@@ -237,6 +241,13 @@ class Choice:
         """Remember that these were taken."""
         for key, line in self._read.items():
             self._tx.recall.left(key, [(-job.priority, job.job_id) for job in line.jobs], job_ids)
+
+    def _may_fit(self, line: KnownLine) -> bool:
+        """Return whether the client could ever run a job of a line: what it could not is left to other servers."""
+        class_id = line.key[1]
+        if class_id not in self._fits:
+            self._fits[class_id] = self._total.find(line.requirement) is not None
+        return self._fits[class_id]
 
     def _number(self, requirement: Requirement) -> int:
         return min(self._offer.limit, at_most(requirement, self._offer) + 1)
@@ -302,14 +313,12 @@ def _look(tx: Transaction, project_ids: tuple[int, ...] | None) -> Iterator[Row[
 
 def _read_in_time(tx: Transaction, lines: Sequence[KnownLine], offer: Offer, time_left: float) -> list[Line]:
     """Return the jobs that a client may get which is taken away soon; nothing is locked: a claim locks the jobs."""
-    total = Room(offer.total, ignore_cpu=offer.ignore_cpu, ignore_accelerators=offer.ignore_accelerators)
     found = []
     for line in lines:
-        if total.find(line.requirement) is not None:
-            number = min(offer.limit, at_most(line.requirement, offer) + 1)
-            place = {"project": line.key[0], "class": line.key[1], "number": number}
-            rows = tx.all(_HEAD_IN_TIME, **place, ahead=AHEAD, time_left=time_left)
-            found.append(Line(requirement=line.requirement, jobs=list(map(_ready, rows))))
+        number = min(offer.limit, at_most(line.requirement, offer) + 1)
+        place = {"project": line.key[0], "class": line.key[1], "number": number}
+        rows = tx.all(_HEAD_IN_TIME, **place, ahead=AHEAD, time_left=time_left)
+        found.append(Line(requirement=line.requirement, jobs=list(map(_ready, rows))))
     return found
 
 
