@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,11 @@ from whatsnext.api.client import (
     Job,
     NotFoundError,
     Project,
+    Server,
     Task,
     TemplateError,
 )
+from whatsnext_client.commands.base import listing
 
 
 @pytest.fixture(autouse=True)
@@ -295,3 +298,29 @@ def test_a_job_that_waits_for_others_does_not_run(project: Project) -> None:
     parent = project.append("parent", "train")
     with pytest.raises(ConflictError):
         project.append("child", "train", depends=[parent]).run()
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest", "queue"])
+def test_pages_leave_out_no_job_while_jobs_of_earlier_pages_leave(
+    server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    ids = project.extend_queue([Job("job", "train", {}, priority=number % 3) for number in range(9)])
+    in_order = {
+        "oldest": ids,
+        "newest": ids[::-1],
+        "queue": [*ids[2::3], *ids[1::3], *ids[::3]],
+    }
+    page_of, pages = server.rest.jobs, []
+
+    def page_and_leave(**where: Any) -> list[dict[str, Any]]:
+        page = page_of(**where)
+        pages.append(where)
+        for job in page:
+            server.rest.cancel_job(job["id"])
+        return page
+
+    monkeypatch.setattr(listing, "PAGE", 2)
+    monkeypatch.setattr(server.rest, "jobs", page_and_leave)
+    found = listing.list_jobs(server.rest, order=order, project_id=project.id, status="PENDING")
+    assert [job["id"] for job in found] == in_order[order]
+    assert len(pages) == 5

@@ -162,6 +162,10 @@ def test_list_meets_all_conditions(api: Api) -> None:
     assert listed(name="job-2") == [ids[2]]
     assert listed(after_id=ids[1], before_id=last) == ids[2:]
     assert listed(skip=1, limit=2) == ids[1:3]
+    assert listed(order="queue", after_priority=1, after_id=ids[1]) == [ids[3], ids[0], ids[2], last]
+    for half in ({"order": "queue"}, {"order": "oldest", "after_id": last}):
+        answer = api.call("GET", "/jobs/", status=400, params={"after_priority": 1, **half})
+        assert "give both, and order=queue" in answer["detail"]
     assert "use one of PENDING" in api.call("GET", "/jobs/", status=400, params={"status": "done"})["detail"]
 
 

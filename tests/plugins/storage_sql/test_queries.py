@@ -21,6 +21,7 @@ QUERIES = st.builds(
     name=st.none() | st.none() | st.sampled_from(["a", "b", "c", "nobody"]),
     after_id=st.none() | st.integers(0, 60),
     before_id=st.none() | st.integers(0, 60),
+    behind=st.none() | st.tuples(st.integers(-2, 3), st.integers(0, 60)),
     order=st.sampled_from(JobOrder),
     page=st.builds(Page, limit=st.integers(0, 20), skip=st.integers(0, 5)),
 )

@@ -96,7 +96,7 @@ class MemoryReader:
         """Return the jobs that the query describes."""
         rows = self._rows(query)
         if query.order is JobOrder.QUEUE:
-            rows = iter(sorted(rows, key=lambda row: (-row.job.priority, row.job.id)))
+            rows = iter(sorted(rows, key=_queue_key))
         return [self._state.view(row) for row in _cut(rows, query.page)]
 
     def _rows(self, query: JobQuery) -> Iterator[Row]:
@@ -105,6 +105,7 @@ class MemoryReader:
         first = 0 if query.after_id is None else bisect_right(ids, query.after_id)
         last = len(ids) if query.before_id is None else bisect_left(ids, query.before_id)
         places = range(first, last)
+        behind = (-query.behind[0], query.behind[1]) if query.behind else None
         for place in reversed(places) if query.order is JobOrder.NEWEST else places:
             row = jobs[ids[place]]
             job = row.job
@@ -114,6 +115,7 @@ class MemoryReader:
                 and (query.task_id is None or job.task_id == query.task_id)
                 and (query.task_name is None or tasks[job.task_id].name == query.task_name)
                 and (query.name is None or job.name == query.name)
+                and (behind is None or _queue_key(row) > behind)
             ):
                 yield row
 
@@ -250,6 +252,10 @@ class MemoryReader:
     def artifact_bytes(self, upload_id: int, offset: int, limit: int) -> bytes:
         """Return a piece of a file."""
         return artifacts.artifact_bytes(self._state, upload_id, offset, limit)
+
+
+def _queue_key(row: Row) -> tuple[int, int]:
+    return -row.job.priority, row.job.id
 
 
 def _cut(items: Iterable[T], page: Page) -> list[T]:

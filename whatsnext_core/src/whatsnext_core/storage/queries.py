@@ -94,6 +94,8 @@ class JobQuery:
     """Only those with a higher id."""
     before_id: int | None = None
     """Only those with a lower id."""
+    behind: tuple[int, int] | None = None
+    """Only those that come after a job of this priority and this id in the order of the queue."""
     order: JobOrder = JobOrder.OLDEST
     """How they are sorted."""
     page: Page = field(factory=Page)

@@ -11,7 +11,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from whatsnext_core.converters import to_json
-from whatsnext_core.errors import NotFoundError
+from whatsnext_core.errors import InvalidError, NotFoundError
 from whatsnext_core.model import Job, JobStatus, limits
 from whatsnext_core.storage import JobOrder, JobQuery, Page, Reader, Writer
 from whatsnext_server.explaining import why
@@ -44,6 +44,15 @@ OfTask = Annotated[str | None, Query(max_length=255, description="Only jobs of t
 OfName = Annotated[str | None, Query(max_length=255, description="Only jobs of exactly this name.")]
 After = Annotated[int | None, Query(ge=0, le=limits.MAX_ID, description="Only jobs with a higher id: the next page.")]
 Before = Annotated[int | None, Query(ge=0, le=limits.MAX_ID, description="Only jobs with a lower id.")]
+AfterPriority = Annotated[
+    int | None,
+    Query(
+        ge=-limits.MAX_PRIORITY,
+        le=limits.MAX_PRIORITY,
+        description="In the order of the `queue`: only jobs that come after a job of this priority and the id "
+        "`after_id`, as the last one of the page before.",
+    ),
+]
 Order = Annotated[
     JobOrder, Query(description="`oldest` or `newest` first, or in the order of the `queue`: priority, then age.")
 ]
@@ -64,10 +73,15 @@ async def list_jobs(
     order: Order = JobOrder.OLDEST,
     after_id: After = None,
     before_id: Before = None,
+    after_priority: AfterPriority = None,
     limit: Limit = 100,
     skip: Skip = 0,
 ) -> Response:
-    """Jobs that meet all conditions. To read many, ask for the ids after the last one seen rather than for a skip."""
+    """Jobs that meet all conditions. To read many, ask for what comes after the last one seen rather than for a skip."""
+    if after_priority is not None and (after_id is None or order is not JobOrder.QUEUE):
+        raise InvalidError(
+            "The parameter after_priority names a place in the queue together with after_id; give both, and order=queue."
+        )
     task_id = int(task) if task and TASK_ID.fullmatch(task) else None
     query = JobQuery(
         project_id=project_id,
@@ -75,8 +89,9 @@ async def list_jobs(
         task_id=task_id,
         task_name=task if task_id is None else None,
         name=name,
-        after_id=after_id,
+        after_id=after_id if after_priority is None else None,
         before_id=before_id,
+        behind=None if after_priority is None or after_id is None else (after_priority, after_id),
         order=order,
         page=Page(limit=limit, skip=skip),
     )

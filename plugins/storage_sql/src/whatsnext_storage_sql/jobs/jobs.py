@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, literal_column, or_, select, tuple_, union_all
 
 from whatsnext_core.errors import NotFoundError
 from whatsnext_core.model import Attempt, Job, JobStatus
@@ -104,7 +104,7 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
     page, order = query.page, query.order
     ranges = _ranges(tx, query)
     if ranges is None:
-        statement = _JOB.where(*_conditions(query, JOB.c.id)).order_by(*_order(order, JOB.c.id, -JOB.c.priority))
+        statement = _JOB.where(*_conditions(query, JOB.c.id, -JOB.c.priority)).order_by(*_order(order, JOB.c.id, -JOB.c.priority))
         return _with_edges(tx, tx.all(statement.limit(page.limit).offset(page.skip)))
     if not ranges:
         return []
@@ -150,7 +150,7 @@ def _in_range(query: JobQuery, project_id: int | None, statuses: frozenset[JobSt
         if number is not JOB.c.id:
             statement = statement.join(JOB, JOB.c.id == number)
         statement = statement.join(TASK, TASK.c.id == JOB.c.task_id).where(VISIBLE)
-    conditions = _conditions(evolve(query, project_id=None, statuses=()), number)
+    conditions = _conditions(evolve(query, project_id=None, statuses=()), number, neg_priority)
     return statement.where(*conditions).order_by(*_order(query.order, number, neg_priority))
 
 
@@ -164,7 +164,9 @@ def _order(order: JobOrder, number: ColumnElement[int], neg_priority: ColumnElem
             return [neg_priority, number]
 
 
-def _conditions(query: JobQuery, number: ColumnElement[int]) -> list[ColumnElement[bool]]:
+def _conditions(
+    query: JobQuery, number: ColumnElement[int], neg_priority: ColumnElement[int]
+) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if query.project_id is not None:
         found.append(JOB.c.project_id == query.project_id)
@@ -180,6 +182,9 @@ def _conditions(query: JobQuery, number: ColumnElement[int]) -> list[ColumnEleme
         found.append(number > query.after_id)
     if query.before_id is not None:
         found.append(number < query.before_id)
+    if query.behind is not None:
+        priority, job_id = query.behind
+        found.append(tuple_(neg_priority, number) > tuple_(-priority, job_id))
     return found
 
 

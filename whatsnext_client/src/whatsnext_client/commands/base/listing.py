@@ -21,7 +21,7 @@ def list_jobs(api: Rest, *, limit: int = 0, order: str = "oldest", **where: Any)
 
 
 def _pages(api: Rest, limit: int, order: str, where: dict[str, Any]) -> Iterator[list[Document]]:
-    """Yields pages; by id where the order is one of ids, so that none repeats or leaves out a job that stays."""
+    """Yields pages; each begins after the last job of the one before, so that none repeats or leaves out a job that stays."""
     place: dict[str, Any] = {}
     got = 0
     while not limit or got < limit:
@@ -31,7 +31,7 @@ def _pages(api: Rest, limit: int, order: str, where: dict[str, Any]) -> Iterator
         if len(page) < size:
             return
         got += len(page)
+        last = page[-1]
+        place = {"before_id" if order == "newest" else "after_id": last["id"]}
         if order == "queue":
-            place = {"skip": got}
-        else:
-            place = {"after_id" if order == "oldest" else "before_id": page[-1]["id"]}
+            place["after_priority"] = last["priority"]

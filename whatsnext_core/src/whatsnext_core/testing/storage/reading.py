@@ -71,6 +71,11 @@ class ReadingScenarios(StorageFixtures):
                 assert story.found(order=order, page=Page(limit=2, skip=skip)) == ids[skip : skip + 2]
             assert story.found(order=order, page=Page(limit=0)) == []
         assert story.found(order=JobOrder.NEWEST, before_id=high, after_id=low) == [second, first]
+        for place, job_id in enumerate(orders[JobOrder.QUEUE], 1):
+            behind = (story.see(job_id).priority, job_id)
+            for statuses in ({S.PENDING}, set(S), set()):
+                found = story.found(order=JobOrder.QUEUE, behind=behind, statuses=statuses)
+                assert found == orders[JobOrder.QUEUE][place:]
 
     def test_counts_are_those_of_the_jobs(self, story: Story) -> None:
         """R03 (Reader.counts): all seven statuses, always."""
