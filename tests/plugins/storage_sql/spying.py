@@ -106,3 +106,8 @@ def blocks(act: Callable[[], object]) -> int:
     with hearing(watch):
         act()
     return found
+
+
+def is_of_many(statement: str) -> bool:
+    """Whether a statement is one for many rows that are given to it."""
+    return "unnest(%s" in statement or "= ANY (%s" in statement

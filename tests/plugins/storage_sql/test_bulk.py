@@ -7,7 +7,15 @@ import pytest
 from sqlalchemy import Connection, Table, exc, select
 
 from tests.plugins.storage_sql.spying import spying
-from whatsnext_storage_sql.connection.bulk import ARRAYS_FROM, COPY_FROM, Rows, deleting, inserting, updating
+from whatsnext_storage_sql.connection.bulk import (
+    ALIKE_UP_TO,
+    ARRAYS_FROM,
+    COPY_FROM,
+    Rows,
+    deleting,
+    inserting,
+    updating,
+)
 from whatsnext_storage_sql.connection.direct import Order, channel
 from whatsnext_storage_sql.connection.errors import UniquenessError, translate
 from whatsnext_storage_sql.database import get_engine
@@ -132,7 +140,36 @@ def test_postgresql_gets_one_statement_for_many_rows(connection: Connection) -> 
         update_rows(connection, ATTEMPT, ("message",), KEYS, [("", place, 1) for place in range(ARRAYS_FROM)])
         delete_rows(connection, ATTEMPT, KEYS, [(place, 1) for place in range(ARRAYS_FROM)])
     assert [isinstance(parameters[0], str) for parameters in spy.parameters.values()] == [True, True, True]
-    assert all("unnest" in statement for statement in spy.statements)
+    assert all("unnest" in statement or "= ANY (%s" in statement for statement in spy.statements)
+
+
+@pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_rows_that_share_most_values_come_out_as_they_went_in(connection: Connection) -> None:
+    alike = (1, "claimed", "c'\\\"", "{}", 7, None, 1.5, "")
+    rows = [(place, *alike) for place in range(MANY)]
+    different = [(MANY + place, *alike[:-2], place / 7, TEXTS[place % len(TEXTS)]) for place in range(MANY)]
+    many = [(place, *alike) for place in range(2 * MANY, 3 * MANY + ALIKE_UP_TO + 1)]
+    with spying() as spy:
+        insert_rows(connection, ATTEMPT, COLUMNS, rows)
+    with spying() as deaf:  # to what is copied
+        insert_rows(connection, ATTEMPT, COLUMNS, different)
+        insert_rows(connection, ATTEMPT, COLUMNS, many)
+    assert (len(spy.statements), list(deaf.statements)) == (1, [])
+    assert stored(connection) == [*rows, *different, *many]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_rows_that_share_their_other_keys_are_found_by_the_first_and_no_others(
+    connection: Connection, *, shared: bool
+) -> None:
+    rows = [(place, fence, "old", "c", "{}", 7, None, 1.5, "m") for place in range(MANY) for fence in (1, 2)]
+    insert_rows(connection, ATTEMPT, COLUMNS, rows)
+    fences = [1 if shared or place % 3 else 2 for place in range(MANY)]
+    update_rows(connection, ATTEMPT, CHANGED, KEYS, [("new", None, 3, None, "", *key) for key in enumerate(fences)])
+    new = [(*row[:2], "new", None, *row[4:6], 3, None, "") if fences[row[0]] == row[1] else row for row in sorted(rows)]
+    assert stored(connection) == new
+    delete_rows(connection, ATTEMPT, KEYS, list(enumerate(fences[:-1])))
+    assert stored(connection) == [row for row in new if fences[row[0]] != row[1] or row[0] == MANY - 1]
 
 
 @pytest.mark.parametrize("number", [1, ARRAYS_FROM, COPY_FROM])

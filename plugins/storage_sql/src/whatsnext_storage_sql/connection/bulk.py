@@ -26,6 +26,8 @@ ARRAYS_FROM = 4
 """Rows from which one statement over arrays is quicker on PostgreSQL than a statement for each row."""
 COPY_FROM = 20
 """Rows from which COPY is quicker still."""
+ALIKE_UP_TO, FEW = 1_000, 2
+"""Rows up to which it is not, if they differ in so few columns: to copy is to wait for an answer of its own."""
 
 BYTES = "BYTEA"
 """PostgreSQL's name of bytes, which do not stand in an array."""
@@ -54,6 +56,14 @@ def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows
     if not _has_arrays(dialect, rows):
         return Order(_insert(table.name, tuple(columns), _mark(dialect)) + conflict, list(rows)) if rows else None
     types = _types(table, tuple(columns))
+    if len(rows) <= ALIKE_UP_TO and not conflict and BYTES not in types:
+        values = list(zip(*rows, strict=True))
+        alike = tuple(map(_is_alike, values))
+        if alike.count(False) <= FEW:
+            once = [column[0] for column, same in zip(values, alike, strict=True) if same]
+            return Order(
+                _insert_alike(table.name, tuple(columns), types, alike), [(*once, *_arrays(types, values, alike))]
+            )
     if (len(rows) >= COPY_FROM and not conflict) or BYTES in types:
         return Order(_copy(table.name, tuple(columns)), list(rows), [_COPIED[name] for name in types])
     return Order(_insert_all(table.name, tuple(columns), types) + conflict, [_arrays(types, zip(*rows, strict=True))])
@@ -71,8 +81,13 @@ def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Seque
     if len(set(zip(*values[len(columns) :], strict=True))) < len(rows):
         last = {row[len(columns) :]: row for row in rows}
         values = list(zip(*last.values(), strict=True))
-    alike = tuple(column.count(column[0]) == len(column) for column in values[: len(columns)])
+    alike = tuple(map(_is_alike, values[: len(columns)]))
     once = [column[0] for column, same in zip(values, alike, strict=False) if same]
+    if all(alike) and _differ_in_first(values[len(columns) :]) and BYTES not in types:
+        return Order(
+            _update_alike(table.name, tuple(columns), tuple(keys), types),
+            [(*once, *_in_first(types[len(columns) :], values[len(columns) :]))],
+        )
     arrays = _arrays(types, values, (*alike, *(False for _ in keys)))
     return Order(_update_all(table.name, tuple(columns), tuple(keys), types, alike), [(*once, *arrays)])
 
@@ -82,7 +97,10 @@ def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) ->
     if not _has_arrays(dialect, rows):
         return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows)) if rows else None
     types = _types(table, tuple(keys))
-    return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, zip(*rows, strict=True))])
+    values = list(zip(*rows, strict=True))
+    if _differ_in_first(values):
+        return Order(_delete_alike(table.name, tuple(keys), types), [_in_first(types, values)])
+    return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, values)])
 
 
 def selecting(table: Table, columns: Sequence[str], rows: Rows) -> tuple[str, tuple[str, ...]]:
@@ -151,9 +169,27 @@ def _arrays(
     )
 
 
+def _is_alike(column: Sequence[Any]) -> bool:
+    """Return whether a column has the same value in all rows."""
+    return column.count(column[0]) == len(column)
+
+
+def _differ_in_first(keys: Sequence[Sequence[Any]]) -> bool:
+    """Return whether rows share all of their keys but the first, so that one search with a list of these finds them.
+
+    With a list of others PostgreSQL may go through all rows that share the first keys, to look for each in the list.
+    """
+    return all(map(_is_alike, keys[1:]))
+
+
+def _in_first(types: Sequence[str], keys: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    """Return the parameters of ``_where_alike``: the first keys as an array, and the others once."""
+    return (*_arrays(types[:1], keys[:1]), *(column[0] for column in keys[1:]))
+
+
 def _written(write: Callable[[Any], str], column: Sequence[Any]) -> Iterable[str]:
     """Return how values stand in an array; one that all rows share is written once."""
-    if column.count(column[0]) == len(column):
+    if _is_alike(column):
         return repeat(write(column[0]), len(column))
     return map(str if write is _value and None not in column else write, column)
 
@@ -186,6 +222,17 @@ def _insert_all(table: str, columns: tuple[str, ...], types: tuple[str, ...]) ->
 
 
 @lru_cache(maxsize=512)
+def _insert_alike(table: str, columns: tuple[str, ...], types: tuple[str, ...], alike: tuple[bool, ...]) -> str:
+    """Return the statement; of the columns that are ``alike`` in all rows the value comes once, before the arrays."""
+    kinds = list(zip(columns, types, alike, strict=True))
+    once = {column: kind for column, kind, same in kinds if same}
+    own = {column: kind for column, kind, same in kinds if not same}
+    given = f"{_unnest(tuple(own.values()))} AS given"
+    values = ", ".join((*(f"%s::{kind}" for kind in once.values()), "given.*"))
+    return f"INSERT INTO {table} ({_quoted((*once, *own))}) SELECT {values} FROM {given}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
 def _update_all(
     table: str, columns: tuple[str, ...], keys: tuple[str, ...], types: tuple[str, ...], alike: tuple[bool, ...]
 ) -> str:
@@ -198,6 +245,22 @@ def _update_all(
     news = {f"new_{column}": kind for column, kind, same in zip(columns, types, alike, strict=False) if not same}
     given = f"{_unnest((*news.values(), *types[len(columns) :]))} AS given ({', '.join((*news, *olds))})"
     return f"UPDATE {table} SET {sets} FROM {given} WHERE {_joined(keys, olds)}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
+def _update_alike(table: str, columns: tuple[str, ...], keys: tuple[str, ...], types: tuple[str, ...]) -> str:
+    sets = ", ".join(f"{column} = %s::{kind}" for column, kind in zip(columns, types, strict=False))
+    return f"UPDATE {table} SET {sets} WHERE {_where_alike(keys, types[len(columns) :])}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
+def _delete_alike(table: str, keys: tuple[str, ...], types: tuple[str, ...]) -> str:
+    return f"DELETE FROM {table} WHERE {_where_alike(keys, types)}"  # noqa: S608  # as above
+
+
+def _where_alike(keys: Sequence[str], types: Sequence[str]) -> str:
+    others = (f"{key} = %s::{kind}" for key, kind in zip(keys[1:], types[1:], strict=True))
+    return " AND ".join((f"{keys[0]} = ANY (%s::{types[0]}[])", *others))
 
 
 @lru_cache(maxsize=512)

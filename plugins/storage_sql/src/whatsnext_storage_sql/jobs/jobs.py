@@ -104,7 +104,9 @@ def jobs(tx: Transaction, query: JobQuery) -> Sequence[Job]:
     page, order = query.page, query.order
     ranges = _ranges(tx, query)
     if ranges is None:
-        statement = _JOB.where(*_conditions(query, JOB.c.id, -JOB.c.priority)).order_by(*_order(order, JOB.c.id, -JOB.c.priority))
+        statement = _JOB.where(*_conditions(query, JOB.c.id, -JOB.c.priority)).order_by(
+            *_order(order, JOB.c.id, -JOB.c.priority)
+        )
         return _with_edges(tx, tx.all(statement.limit(page.limit).offset(page.skip)))
     if not ranges:
         return []
