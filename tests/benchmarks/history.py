@@ -122,13 +122,12 @@ class Side:
 
 def compare(large: Side, small: Side, jobs: int, rounds: int) -> None:
     """Print what each act costs on either side; sides and acts take turns, so that all have the same hour."""
-    ones, others = ({name: [] for name in large.acts()} for _ in range(2))
+    took: Mapping[str, list[tuple[float, float]]] = {name: [] for name in large.acts()}
     for _ in range(rounds):
-        for name in ones:
-            ones[name].append(milliseconds(large.acts()[name]))
-            others[name].append(milliseconds(small.acts()[name]))
-    for name in ones:
-        one, other = median(ones[name]), median(others[name])
+        for name, pairs in took.items():
+            pairs.append((milliseconds(large.acts()[name]), milliseconds(small.acts()[name])))
+    for name, pairs in took.items():
+        one, other = map(median, zip(*pairs, strict=True))
         tell(f"{name} over {jobs:,} finished jobs", f"{one:.2f} ms, without {other:.2f} ms, ratio {one / other:.2f}")
 
 

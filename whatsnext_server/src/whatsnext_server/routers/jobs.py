@@ -77,10 +77,10 @@ async def list_jobs(
     limit: Limit = 100,
     skip: Skip = 0,
 ) -> Response:
-    """Jobs that meet all conditions. To read many, ask for what comes after the last one seen rather than for a skip."""
+    """Jobs that meet all conditions. To read many, ask for those after the last one seen rather than for a skip."""
     if after_priority is not None and (after_id is None or order is not JobOrder.QUEUE):
         raise InvalidError(
-            "The parameter after_priority names a place in the queue together with after_id; give both, and order=queue."
+            "after_priority and after_id together name a place in the order of the queue; give both, and order=queue."
         )
     task_id = int(task) if task and TASK_ID.fullmatch(task) else None
     query = JobQuery(

@@ -34,12 +34,14 @@ class Query:
     """A query that commands ask again and again; its parameters have the names that it gives them."""
 
     statement: SelectBase | TextClause
+    by_column: bool = field(default=False, kw_only=True)
+    """Whether it is answered with its columns, each a tuple with a value for each row, or with nothing without rows."""
     _plans: dict[str, _Plan] = field(factory=dict, init=False)
 
     def plan(self, dialect: Dialect) -> _Plan:
         """Return how it is asked of one kind of database."""
         if dialect.name not in self._plans:
-            self._plans[dialect.name] = _Plan(self.statement, dialect)
+            self._plans[dialect.name] = _Plan(self.statement, dialect, by_column=self.by_column)
         return self._plans[dialect.name]
 
 
@@ -50,7 +52,7 @@ Question: TypeAlias = tuple[Query, Mapping[str, Any]]
 class _Plan:
     """The text of a query, and how its parameters and rows become what the driver and the caller want."""
 
-    def __init__(self, statement: SelectBase | TextClause, dialect: Dialect) -> None:
+    def __init__(self, statement: SelectBase | TextClause, dialect: Dialect, *, by_column: bool) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.text = str(compiled)
         self._order: Sequence[str] | None = compiled.positiontup
@@ -67,6 +69,8 @@ class _Plan:
         self._results: list[tuple[int, _Process]] = []
         self._row: _Process | None = None
         self._dialect = dialect
+        self.answer = self._columns if by_column else self._rows
+        """Returns what the driver has found, as Python's values."""
 
     def parameters(self, given: Mapping[str, Any]) -> Any:
         """Return the parameters as the driver wants them."""
@@ -78,7 +82,23 @@ class _Plan:
             given = values
         return given if self._order is None else [given[name] for name in self._order]
 
-    def rows(self, cursor: Any) -> list[Any]:
+    def _columns(self, cursor: Any) -> list[Any]:
+        """Return the columns of what the driver has."""
+        rows: list[Any] = cursor.fetchall()
+        if not rows:
+            return rows
+        if self._row is None:
+            self._learn(cursor.description)
+        return self._understood(rows)
+
+    def _understood(self, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return the columns of rows of the driver, as Python's values."""
+        columns = list(zip(*rows, strict=True))
+        for place, process in self._results:
+            columns[place] = tuple(map(process, columns[place]))
+        return columns
+
+    def _rows(self, cursor: Any) -> list[Any]:
         """Return the rows that the driver has, as named tuples of Python's values."""
         rows: list[Any] = cursor.fetchall()
         if not rows:
@@ -90,10 +110,7 @@ class _Plan:
                 values[place] = process(values[place])
             return [make(values)]
         if self._results:
-            columns = list(zip(*rows, strict=True))
-            for place, process in self._results:
-                columns[place] = tuple(map(process, columns[place]))
-            return list(map(make, zip(*columns, strict=True)))
+            return list(map(make, zip(*self._understood(rows), strict=True)))
         return list(map(make, rows))
 
     def _learn(self, description: Sequence[Any]) -> _Process:
@@ -150,7 +167,7 @@ class Channel:
                 return
 
     def run(self, orders: Sequence[Order], asked: Sequence[Question] = (), *, commit: bool = False) -> list[list[Any]]:  # noqa: ARG002  # nobody is waited for
-        """Run statements in this order and return the rows of each query.
+        """Run statements in this order and return the answer to each query: its rows, if it does not say columns.
 
         ``commit`` says that nothing comes after them but ``commit``, which may go with them.
         """
@@ -164,7 +181,7 @@ class Channel:
                 plan = query.plan(self._dialect)
                 statement = plan.text
                 execute(connection, cursor, statement, (plan.parameters(given),))
-                found.append(plan.rows(cursor))
+                found.append(plan.answer(cursor))
         except self._error as error:
             raise _wrapped(connection, statement, error) from error
         return found
@@ -223,7 +240,7 @@ class _Far(Channel):
         try:
             answers = self._wire.run(steps, commit=commit)
             asked_for = answers[len(answers) - len(plans) :]
-            found = [plan.rows(answer) for plan, answer in zip(plans, asked_for, strict=True)]
+            found = [plan.answer(answer) for plan, answer in zip(plans, asked_for, strict=True)]
         except self._error as error:
             raise _wrapped(self._connection, None, error) from error
         self._hear(hearing.after_cursor_execute, steps)

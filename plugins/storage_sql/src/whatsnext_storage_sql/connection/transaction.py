@@ -106,7 +106,7 @@ class Transaction:
             return self.connection.execute(statement, parameters)
 
     def ask(self, *asked: Question, commit: bool = False) -> list[list[Any]]:
-        """Return the rows of several queries, of which none needs the answer of another.
+        """Return the answers to several queries, of which none needs that of another: rows, if they do not say columns.
 
         ``commit`` says that nothing comes after them but ``commit``, which may go with them.
         """

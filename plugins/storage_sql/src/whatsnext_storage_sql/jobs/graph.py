@@ -53,7 +53,8 @@ _CHILDREN = Query(
         )
     )
     .order_by(JOB.c.id)
-    .with_for_update(of=JOB)
+    .with_for_update(of=JOB),
+    by_column=True,
 )
 _OF = {status: {condition.value: fate(condition, status).value for condition in Condition} for status in JobStatus}
 _AFTER_DELETION = {

@@ -88,22 +88,21 @@ _make: Final[Callable[[Iterable[Any]], JobState]] = partial(tuple.__new__, JobSt
 STATE = select(*(JOB.c[name] for name in COLUMNS), TASK.c.deleted).join(TASK, TASK.c.id == JOB.c.task_id)
 """Selects states, each followed by whether its task is deleted."""
 _LOCKED = STATE.where(among(JOB.c.id, "ids")).order_by(JOB.c.id).with_for_update(of=JOB)
-LOCKED = Query(_LOCKED)
+LOCKED = Query(_LOCKED, by_column=True)
 """Selects the states of jobs that nobody else changes before this transaction ends."""
 UNLOCKED_STATES = _LOCKED.with_for_update(of=JOB, skip_locked=True)
 """The same without those that another transaction has locked: this never waits."""
-UNLOCKED = Query(UNLOCKED_STATES)
+UNLOCKED = Query(UNLOCKED_STATES, by_column=True)
 
 
-def states_of(tx: Transaction, rows: Sequence[Row[Any]]) -> list[tuple[JobState, Batch]]:
-    """Return the states in rows of ``STATE``, each with how far its batch has come."""
-    if not rows:
+def states_of(tx: Transaction, answer: Sequence[tuple[Any, ...]]) -> list[tuple[JobState, Batch]]:
+    """Return the states in the columns of ``STATE``, each with how far its batch has come."""
+    if not answer:
         return []
-    columns = list(zip(*rows, strict=True))
-    deleted = columns[len(COLUMNS)]
+    columns, deleted = list(answer[: len(COLUMNS)]), answer[len(COLUMNS)]
     columns[_STATUS] = tuple(map(STATUSES.__getitem__, columns[_STATUS]))
     columns[_CAUSE] = tuple(map(CAUSES.__getitem__, columns[_CAUSE]))
-    states = list(map(_make, zip(*columns[: len(COLUMNS)], strict=True)))
+    states = list(map(_make, zip(*columns, strict=True)))
     batches = tx.batches({state.submission_id for state in states if state.submission_id})
     found = []
     for is_deleted, state in zip(deleted, states, strict=True):

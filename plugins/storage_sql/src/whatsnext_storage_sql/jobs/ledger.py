@@ -70,7 +70,7 @@ class Ledger:
     ) -> list[list[Any]]:
         """Load and lock those of the jobs that are there and not loaded yet.
 
-        Returns the rows of all queries in their order: those asked ``before``, that of the jobs, and those ``after``.
+        Returns what all queries found, in their order: those asked ``before``, that of the jobs, and those ``after``.
         """
         wanted = sorted({job_id for job_id in job_ids if job_id not in self._before})
         answers = self.tx.ask(*before, (query, {"ids": wanted}), *after) if wanted or before or after else []

@@ -47,7 +47,7 @@ _RESULTS = Query(
 )
 _BESIDE = [name for name in JOB_FIELDS if name not in COLUMNS]
 _SHARED = [name for name in JOB_FIELDS if name in COLUMNS]
-_WHOLE = Query(UNLOCKED_STATES.add_columns(*(JOB_COLUMNS[JOB_FIELDS.index(name)] for name in _BESIDE)))
+_WHOLE = Query(UNLOCKED_STATES.add_columns(*(JOB_COLUMNS[JOB_FIELDS.index(name)] for name in _BESIDE)), by_column=True)
 _TASKS_OF = Query(select(TASK).where(TASK.c.id.in_(select(JOB.c.task_id).where(among(JOB.c.id, "ids")))))
 
 
@@ -121,17 +121,16 @@ def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: da
     if not picks:
         return []
     holds, ids = Holds(Ledger(tx)), {"ids": [pick.job_id for pick in picks]}
-    rows, edges, tasks = holds.ledger.load(ids["ids"], _WHOLE, after=[(EDGES, ids), (_TASKS_OF, ids)])
+    found, edges, tasks = holds.ledger.load(ids["ids"], _WHOLE, after=[(EDGES, ids), (_TASKS_OF, ids)])
     seen = [(holds.ledger.seen(pick.job_id), pick.allocation) for pick in picks]
     ready = [(state, allocation) for state, allocation in seen if state is not None and state.is_ready]
     if not ready:
         return []
     allocations = [allocation for _, allocation in ready]
     states = holds.begin_all([state for state, _ in ready], allocations, now, request)
-    beside = {row.id: row[-len(_BESIDE) :] for row in rows}
     columns = dict(zip(COLUMNS, zip(*states, strict=True), strict=True))
     columns = {name: columns[name] for name in _SHARED}
-    columns |= zip(_BESIDE, zip(*(beside[state.id] for state in states), strict=True), strict=True)
+    columns |= zip(_BESIDE, _in_order(columns["id"], found[0], found[-len(_BESIDE) :]), strict=True)
     task_by_id = {row.id: task_of(row) for row in tasks}
     given = [
         Assignment(job=job, task=task_by_id[job.task_id], fence=job.attempt, allocation=allocation)
@@ -140,6 +139,15 @@ def _give(tx: Transaction, picks: Sequence[Pick], request: ClaimRequest, now: da
     holds.flush()
     spread(holds.ledger, now)
     return given
+
+
+def _in_order(ids: Sequence[int], found: Sequence[int], columns: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return columns of jobs in the order of these ids, given in the order in which the jobs were found."""
+    if ids == found:
+        return list(columns)
+    place = {job_id: row for row, job_id in enumerate(found)}
+    places = [place[job_id] for job_id in ids]
+    return [tuple(map(column.__getitem__, places)) for column in columns]
 
 
 def _with_results(tx: Transaction, taken: Sequence[Assignment], now: datetime) -> Sequence[Assignment]:

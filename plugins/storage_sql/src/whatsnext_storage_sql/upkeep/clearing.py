@@ -33,7 +33,8 @@ _PROJECT = Query(
     .with_for_update(of=PROJECT, skip_locked=True)
 )
 _SLICE = Query(
-    STATE.where(JOB.c.task_id == bindparam("id")).order_by(JOB.c.id).limit(bindparam("limit")).with_for_update(of=JOB)
+    STATE.where(JOB.c.task_id == bindparam("id")).order_by(JOB.c.id).limit(bindparam("limit")).with_for_update(of=JOB),
+    by_column=True,
 )
 _OF_TASK = and_(COUNTER.c.project_id == bindparam("project_id"), COUNTER.c.task_id == bindparam("id"))
 _COUNTED = Query(select(COUNTER.c.submission_id, COUNTER.c.status, COUNTER.c.number).where(_OF_TASK))

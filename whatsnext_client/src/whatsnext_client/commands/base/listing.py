@@ -21,7 +21,7 @@ def list_jobs(api: Rest, *, limit: int = 0, order: str = "oldest", **where: Any)
 
 
 def _pages(api: Rest, limit: int, order: str, where: dict[str, Any]) -> Iterator[list[Document]]:
-    """Yields pages; each begins after the last job of the one before, so that none repeats or leaves out a job that stays."""
+    """Yields pages; each begins after the last job of the one before, so that none repeats or leaves one out."""
     place: dict[str, Any] = {}
     got = 0
     while not limit or got < limit:
