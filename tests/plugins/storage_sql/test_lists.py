@@ -9,6 +9,7 @@ from itertools import product
 
 import psycopg
 import pytest
+from attrs import evolve
 
 from tests.plugins.storage_sql.spying import Spy, blocks, instructions, spying
 from whatsnext_core.model import Capacity, Condition, Job, JobSpec, JobStatus, Task
@@ -168,3 +169,16 @@ def test_head_of_the_queue_is_listed_as_quickly_before_many_jobs_as_before_few(
     behind = [JobSpec(name="behind", task_id=task.id, priority=-9)] * 10_000
     story.write(lambda writer: writer.submit(task.project_id, behind, story.now))
     assert effort(look) < few * 2
+
+
+def test_page_in_the_middle_of_the_queue_is_listed_as_quickly_as_the_first(storage: SQLStorage, sql_url: str) -> None:
+    story = Story(storage)
+    task = story.task()
+    effort = instructions if sql_url.startswith("sqlite") else blocks
+    submit(story, task, MANY)
+    first = JobQuery(project_id=task.project_id, statuses={S.PENDING}, order=JobOrder.QUEUE, page=Page(limit=100))
+    every = listed(story, evolve(first, page=Page(limit=10_000)))
+    middle = every[MANY // 2]
+    later = evolve(first, behind=(middle.priority, middle.id))
+    assert listed(story, later) == every[MANY // 2 + 1 :][:100]
+    assert effort(partial(listed, story, later)) < 2 * effort(partial(listed, story, first))

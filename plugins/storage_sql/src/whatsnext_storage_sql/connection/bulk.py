@@ -59,7 +59,7 @@ def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows
     if len(rows) <= ALIKE_UP_TO and not conflict and BYTES not in types:
         values = list(zip(*rows, strict=True))
         alike = tuple(map(_is_alike, values))
-        if alike.count(False) <= FEW:
+        if 0 < alike.count(False) <= FEW:
             once = [column[0] for column, same in zip(values, alike, strict=True) if same]
             return Order(
                 _insert_alike(table.name, tuple(columns), types, alike), [(*once, *_arrays(types, values, alike))]
