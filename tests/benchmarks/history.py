@@ -32,11 +32,17 @@ STEP: Final = 500
 
 _TABLES: Final[Mapping[str, str]] = {"job": "id", "listing": "job_id", "attempt": "job_id", "event": "job_id"}
 """What a finished job leaves, and the column that names it."""
+FULL: Final = 60
+"""Percent of a page of PostgreSQL that finished jobs fill: new ones fill half of it, and grow until they end. Were the
+copies to fill half, too, new jobs would go one by one to pages all over the table, which no real history makes them."""
 
 
 def multiply(engine: Engine, jobs: int) -> None:
     """Write what finished jobs left, again and again with other ids, until there is of so many."""
     have = SEED
+    is_postgresql = engine.dialect.name == "postgresql"
+    if is_postgresql:
+        _fill_pages(engine, FULL)
     while have < jobs:
         count = min(have, jobs - have)
         with engine.begin() as connection:
@@ -48,16 +54,23 @@ def multiply(engine: Engine, jobs: int) -> None:
         completed = counter.c.status == JobStatus.COMPLETED.value
         connection.execute(update(counter).where(completed).values(number=jobs))
         connection.execute(update(values).values(last=jobs))
-        if engine.dialect.name == "postgresql":
+        if is_postgresql:
             connection.execute(text("SELECT setval('job_id', :jobs)"), {"jobs": jobs})
             connection.execute(text("SELECT setval(pg_get_serial_sequence('event', 'id'), max(id)) FROM event"))
+    if is_postgresql:
+        _fill_pages(engine, Base.metadata.tables["job"].dialect_options["postgresql"]["with"]["fillfactor"])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if engine.dialect.name == "postgresql":
+        if is_postgresql:
             # What a database does in the weeks in which millions of jobs end, and else would do while we measure.
             connection.execute(text("VACUUM (ANALYZE)"))
             connection.execute(text("CHECKPOINT"))
         else:
             connection.execute(text("ANALYZE"))
+
+
+def _fill_pages(engine: Engine, percent: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE job SET (fillfactor = {percent})"))
 
 
 def _copy(connection: Connection, table: str, key: str, *, shift: int, count: int) -> None:
