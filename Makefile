@@ -30,7 +30,7 @@ demo: install  ## Run a real piece of machine learning through a server and a wo
 test: install  ## Run the tests, but for those that take minutes
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/acceptance --ignore=tests/chaos
 
-acceptance: install  ## Run those, too: the demo, whole workflows, many workers, and what is killed meanwhile
+acceptance: install  ## Run those, too: the demo, every page of the docs, whole workflows, many workers, and what is killed meanwhile
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/acceptance tests/chaos
 
 chaos: install  ## Kill servers, workers and databases 30 times during 5,000 jobs, on SQLite and on PostgreSQL
@@ -54,7 +54,7 @@ format: install  ## Put the code into the one format
 docs: install  ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going docs docs/_build
 
-bench: install  ## Measure; prints ratios to what the machine and other queues can do (BENCH="--quick" for two minutes)
+bench: install  ## Measure; prints ratios to what the machine and other queues can do (BENCH="--quick" for a few minutes)
 	$(PIP) install --quiet --constraint .constraints.txt --group bench
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 

@@ -55,7 +55,7 @@ def claims_per_second(project: Project, puller: Puller, jobs: int) -> float:
 
 def measure(plan: Plan) -> list[Figure]:
     """Claims of another client while a job prints to its log, over those while it writes the same to a file."""
-    jobs = plan.size(400, 150)
+    jobs = plan.size(400, 80)
     logged, filed, quiet = [], [], []
     with serving() as (server, folder):
         (folder / "printer.py").write_text(PRINTER)

@@ -24,7 +24,7 @@ def asked(log: Path) -> int:
 
 def measure(plan: Plan) -> list[Figure]:
     """Requests in the server's log from the submission to the last COMPLETED, for each job."""
-    jobs = plan.size(4_000, 1_500)
+    jobs = plan.size(4_000, 600)
     return [
         _figure("requests", "`true` job", _requests("true", jobs, plan.rounds), jobs),
         _figure("requests-printing", "job that prints two lines", _requests(PRINTING, jobs, plan.rounds), jobs),

@@ -37,7 +37,7 @@ def jobs_per_second(server: Server, name: str, jobs: int) -> float:
 
 def measure(plan: Plan) -> list[Figure]:
     """On SQLite over `executemany`, on PostgreSQL over COPY."""
-    jobs = plan.size(1_000_000, 100_000)
+    jobs = plan.size(1_000_000, 40_000)
     ours, raw = [], []
     with serving() as (server, folder):
         for number in range(plan.rounds):

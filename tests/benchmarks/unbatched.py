@@ -46,7 +46,7 @@ def documented_cycles_per_second(project: Project, jobs: int) -> float:
 
 def measure(plan: Plan) -> list[Figure]:
     """On SQLite and on PostgreSQL."""
-    jobs = plan.size(300, 60)
+    jobs = plan.size(300, 30)
     with serving() as (server, folder):
         lite = _measured(
             server,

@@ -85,16 +85,16 @@ class _Peer:
 
 
 PEERS = (
-    _Peer("hyperqueue", "which keeps nothing on disk", (4_000, 1_500), "hyperqueue"),
-    _Peer("dask", "which keeps nothing on disk", (4_000, 1_500), "distributed"),
-    _Peer("huey", "two worker processes, SQLite FULL too", (1_000, 200), "huey", must=1.0),
-    _Peer("rq", "two workers, Redis with appendfsync always", (400, 100), "rq", "redis-server", must=1.0),
+    _Peer("hyperqueue", "which keeps nothing on disk", (4_000, 500), "hyperqueue"),
+    _Peer("dask", "which keeps nothing on disk", (4_000, 500), "distributed"),
+    _Peer("huey", "two worker processes, SQLite FULL too", (1_000, 150), "huey", must=1.0),
+    _Peer("rq", "two workers, Redis with appendfsync always", (400, 40), "rq", "redis-server", must=1.0),
 )
 
 
 def measure_engines(plan: Plan) -> list[Figure]:
     """`true` jobs by two CPUs: ours over others that run programs."""
-    jobs = plan.size(4_000, 1_500)
+    jobs = plan.size(4_000, 500)
     there = [peer for peer in PEERS if not peer.lacks]
     ours: list[float] = []
     theirs: dict[str, list[float]] = {peer.name: [] for peer in PEERS}
