@@ -34,13 +34,14 @@ class ClaimScenarios(StorageFixtures):
     """C: claims."""
 
     def test_best_come_first(self, story: Story) -> None:
-        """C01 (Writer.claim): highest priority, then oldest; of all projects."""
+        """C01 (Writer.claim): highest priority, then oldest; of all projects; each as everybody sees it."""
         task, other = story.task("task"), story.task("other", cpu=2)
-        low, old = story.job(task, priority=-5), story.job(task)
-        high, young = story.job(other, priority=7), story.job(other)
+        low, old = story.job(task, priority=-5, name="low"), story.job(task, parameters={"number": 2})
+        high, young = story.job(other, priority=7, timeout=9.5), story.job(other, name="young")
         story.client()
         taken = story.claim(cpu=100)
         assert [each.job.id for each in taken] == [high, old, young, low]
+        assert [each.job for each in taken] == [story.see(job_id) for job_id in (high, old, young, low)]
         assert story.claim(cpu=100) == []
 
     def test_claim_writes_attempt_fence_and_lease(self, story: Story) -> None:
