@@ -23,6 +23,7 @@ from whatsnext.api.client import (
     Server,
     WorkerError,
 )
+from whatsnext_client.engine.ledger import Ledger
 
 
 def test_an_empty_queue_is_left_at_once(make_client: MakeClient) -> None:
@@ -204,6 +205,30 @@ def test_a_failed_job_is_tried_again_as_its_task_says(
     job = project.append("job", "flaky")
     assert make_client().work(poll_interval=0.5) == 3
     assert (job.refresh().status, job.attempt) == ("COMPLETED", 3)
+
+
+def test_a_job_that_is_tried_again_is_waited_for_though_an_older_answer_comes_late(
+    project: Project, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sync, hold_due = project.rest.sync, Ledger.hold_due
+
+    def sync_over_a_bad_line(client_id: str, body: Mapping[str, Any], **options: Any) -> Any:
+        answer = sync(client_id, body, **options)
+        if body["wait"]:
+            time.sleep(0.3)  # what was asked while the job ran, before there was one to be tried again
+        return answer
+
+    def hold_due_later(ledger: Ledger) -> float | None:
+        moment = hold_due(ledger)
+        return None if moment is None else moment + 0.3  # the loop takes the answer in before the next request is sent
+
+    monkeypatch.setattr(project.rest, "sync", sync_over_a_bad_line)
+    monkeypatch.setattr(Ledger, "hold_due", hold_due_later)
+    template = f"sh -c 'sleep 1.5; mkdir {tmp_path}/tried && exit 1; echo again'"
+    project.create_task("flaky", command_template=template, retry={"retries": 1, "delay": 2, "jitter": 0})
+    job = project.append("job", "flaky")
+    assert make_client().work() == 2
+    assert job.refresh().status == "COMPLETED"
 
 
 @pytest.mark.parametrize(

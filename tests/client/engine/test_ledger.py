@@ -183,6 +183,37 @@ def test_a_released_attempt_is_named_until_the_server_knows(ledger: Ledger) -> N
     assert ledger.compose_prompt().released == ()
 
 
+def test_an_answer_to_what_was_asked_before_the_last_end_does_not_tell_whether_jobs_are_left(ledger: Ledger) -> None:
+    (held,) = claim(ledger, assignment(1))
+    start(ledger, held)
+    before = ledger.compose_hold()
+    finish(ledger, held)
+    with_end = ledger.compose_prompt()
+    assert not ledger.is_clear_since(with_end)
+    assert ledger.answered(with_end, response(), time.monotonic()).settled == (held,)
+    assert (ledger.is_clear_since(before), ledger.is_clear_since(with_end)) == (False, True)
+
+
+def test_an_answer_to_what_was_asked_before_a_job_was_given_back_does_not_either(ledger: Ledger) -> None:
+    asked = ledger.compose_hold()
+    assert ledger.is_clear_since(asked)
+    beside = ledger.compose_prompt()
+    (held,) = ledger.answered(asked, response(assignment(1)), time.monotonic()).fresh
+    ledger.release(held)
+    assert not ledger.is_clear_since(beside)
+    assert ledger.is_clear_since(ledger.compose_prompt())
+
+
+def test_a_worker_asks_at_once_when_an_attempt_was_lost(ledger: Ledger) -> None:
+    (held,) = claim(ledger, assignment(1))
+    start(ledger, held)
+    before = ledger.compose_hold()
+    ledger.drop(held)
+    assert not ledger.is_clear_since(before)
+    assert ledger.prompt_due() == 0.0
+    assert ledger.is_clear_since(ledger.compose_prompt())
+
+
 def test_an_adopted_attempt_is_named_as_such_first(ledger: Ledger) -> None:
     held = Held(job_id=1, fence=1, name="job", allocation=Allocation(cpu=1), signal="SIGTERM", grace=1, timeout=None)
     start(ledger, held)

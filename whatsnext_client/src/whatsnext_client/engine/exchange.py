@@ -11,7 +11,8 @@ from typing import Any, Final
 import cattrs
 
 from whatsnext_client.backoff import Backoff
-from whatsnext_client.engine.ledger import Ledger, News
+from whatsnext_client.engine.ledger import Ledger
+from whatsnext_client.engine.news import News
 from whatsnext_client.engine.records import Held
 from whatsnext_client.errors import (
     AccessError,

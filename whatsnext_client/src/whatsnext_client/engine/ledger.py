@@ -13,9 +13,10 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from whatsnext_client.engine.ends import note_taken, report_size
+from whatsnext_client.engine.news import News
 from whatsnext_client.engine.notes import Notes
 from whatsnext_client.engine.pace import HORIZON, Pace
 from whatsnext_client.engine.records import Held, Stage
@@ -43,20 +44,6 @@ MOST_ENDS: Final = 500
 """Ends in one request."""
 MOST_BYTES: Final = 2 * 2**20
 """Bytes of results, words and output in one request, a single larger one apart."""
-
-
-@frozen(kw_only=True)
-class News:
-    """An answer, as the worker's loop takes it in."""
-
-    request: SyncRequest
-    """What was asked."""
-    response: SyncResponse
-    """What was answered."""
-    fresh: tuple[Held, ...]
-    """The attempts that are new."""
-    settled: tuple[Held, ...]
-    """The attempts whose end the server has taken in, or refused for good."""
 
 
 class Ledger:
@@ -89,6 +76,8 @@ class Ledger:
         self._slots = slots
         self._leave_by = leave_by
         self._number = 0
+        self._clear_from = 0
+        """Number of the first request that leaves none of the attempts here until then unsaid."""
         self._taking = True
         self._nudged = True
         self._prompting: SyncRequest | None = None
@@ -163,6 +152,7 @@ class Ledger:
         with self.changed:
             self._lose(held.key)
             self._adopted.pop(held.key, None)
+            self._nudged = True
             self.sleepers.stir()
 
     def release(self, held: Held) -> None:
@@ -199,8 +189,15 @@ class Ledger:
     def is_clear(self) -> bool:
         """Whether nothing is held, nothing is to be said, and no answer may still bring a job."""
         with self.changed:
-            claiming = self._claiming is not None
-            return not (self.held or self._released or self._adopted or claiming or self._prompting)
+            return not (self.held or self._released or self._adopted or self._claiming or self._prompting)
+
+    def is_clear_since(self, request: SyncRequest) -> bool:
+        """Whether nothing is held, and the answer to this request knows how all that was held before has ended.
+
+        The answer to one that was sent while something ran may come after the end of that was taken in.
+        """
+        with self.changed:
+            return not self.held and request.request >= self._clear_from
 
     # -- for the threads that talk to the server -----------------------------------------------------------------------
 
@@ -296,6 +293,7 @@ class Ledger:
 
     def _keep(self, held: Held) -> None:
         self.held[held.key] = held
+        self._clear_from = self._number + 1
         if held.stage is Stage.WAITING:
             self._waiting.add(held.key)
         elif held.running and not held.told and held.is_live:
@@ -330,6 +328,8 @@ class Ledger:
         self._number += 1
         gone = {held.key for held in ended}
         staying = [held for held in self.held.values() if held.key not in gone]
+        if staying:
+            self._clear_from = self._number + 1
         own = [held for held in staying if not held.muted and held.key not in self._adopted]
         named = own if wait else [held for held in own if held.is_due(time.monotonic(), self.lease)]
         share = self._share_of_short_jobs(staying)

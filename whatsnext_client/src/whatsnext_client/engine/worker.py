@@ -20,9 +20,10 @@ from whatsnext_client.engine.emptiness import may_get_work
 from whatsnext_client.engine.ends import failure
 from whatsnext_client.engine.exchange import Exchange
 from whatsnext_client.engine.folder import StateFolder
-from whatsnext_client.engine.ledger import Ledger, News
+from whatsnext_client.engine.ledger import Ledger
 from whatsnext_client.engine.naming import learn_project
 from whatsnext_client.engine.neighbours import Neighbours
+from whatsnext_client.engine.news import News
 from whatsnext_client.engine.places import MARGIN, Places
 from whatsnext_client.engine.plan import WorkPlan
 from whatsnext_client.engine.records import Held, Stage
@@ -269,7 +270,7 @@ class Worker:
         if news.fresh:
             self._empty = False
             self._ledger.take_jobs(True)
-        elif not (self._ledger.held or self._waiting):
+        elif self._ledger.is_clear_since(news.request):
             self._empty = news.response.num_pending == 0 or (news.request.want > 0 and not self._may_get_work())
             self._ledger.take_jobs(not self._empty)
 
