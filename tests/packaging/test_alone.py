@@ -1,5 +1,6 @@
 """The client and the server each work in an environment that has nothing of the other."""
 
+import ast
 import json
 import signal
 import urllib.request
@@ -54,6 +55,18 @@ def test_the_client_alone_gives_every_documented_name(client_alone: Environment)
 def test_the_client_alone_says_what_its_commands_are(client_alone: Environment) -> None:
     for program in ("whatsnext", "wnxt"):
         assert "jobs" in client_alone.run(program, "--help").stdout
+
+
+def test_the_help_of_the_client_alone_imports_nothing_that_it_does_not_show(client_alone: Environment) -> None:
+    code = (
+        "import sys; from whatsnext_client.cli import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\n"
+        "print(sorted(name for name in sys.modules if name.startswith('whatsnext_client.commands.')))\n"
+        "print(sorted({'importlib.metadata', 'pathlib', 'json', 'socket', 'attr', 'pluggy'} & set(sys.modules)))"
+    )
+    *_, commands, slow = client_alone.run("python", "-c", code).stdout.splitlines()
+    assert slow == "[]"
+    assert not [name for name in ast.literal_eval(commands) if ".base" not in name]
 
 
 def test_the_client_alone_finds_its_plugins(client_alone: Environment) -> None:

@@ -1,54 +1,82 @@
 """The program ``whatsnext``, and ``wnxt`` for short.
 
-Everything slow to import (requests, rich, the settings) is imported inside the commands that need it, so that help and
-completion answer at once.
+Everything slow to import (requests, rich, the settings, importlib.metadata) is imported inside the commands that need
+it, so that help and completion answer at once.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from whatsnext_client.commands.base import failures
+from whatsnext_client.commands.base.discovery import GROUP, may_be_extended
 from whatsnext_client.commands.base.help import Group
 from whatsnext_client.commands.base.options import common_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from importlib.metadata import EntryPoint
+    from collections.abc import Mapping
 
     from whatsnext_client.hookspecs import CommandPlugin
     from whatsnext_core.plugins import Provided
 
 _HERE = "whatsnext_client.commands"
 COMMANDS = {
-    "init": f"{_HERE}.init:init",
-    "status": f"{_HERE}.status:status",
-    "test-auth": f"{_HERE}.status:test_auth",
-    "projects": f"{_HERE}.projects:projects",
-    "tasks": f"{_HERE}.tasks:tasks",
-    "jobs": f"{_HERE}.jobs.group:jobs",
-    "queue": f"{_HERE}.queue:queue",
-    "clients": f"{_HERE}.clients:clients",
-    "fail": f"{_HERE}.fail:fail",
-    "worker": f"{_HERE}.worker:worker",
-    "up": f"{_HERE}.up:up",
-    "probe": f"{_HERE}.probe:probe",
-    "plugins": f"{_HERE}.plugins:plugins",
-    "completion": f"{_HERE}.completion:completion",
+    "init": (
+        f"{_HERE}.init:init",
+        "Write a commented whatsnext.toml into the current folder, for all that runs here or below.",
+    ),
+    "status": (
+        f"{_HERE}.status:status",
+        "Show whether the server answers, which workers it has, and how many jobs are where.",
+    ),
+    "test-auth": (f"{_HERE}.status:test_auth", "Check that the server lets this client in with the key that it has."),
+    "projects": (f"{_HERE}.projects:projects", "Make, list and delete projects; each holds its own tasks and jobs."),
+    "tasks": (
+        f"{_HERE}.tasks:tasks",
+        "Make, list and delete tasks: a command, what it needs of a machine, and what follows a failure.",
+    ),
+    "jobs": (
+        f"{_HERE}.jobs.group:jobs",
+        "Submit jobs, see where they stand and what they print and leave, cancel and retry them.",
+    ),
+    "queue": (
+        f"{_HERE}.queue:queue",
+        "Look at the jobs that wait, in the order in which they would start, or empty the queue.",
+    ),
+    "clients": (f"{_HERE}.clients:clients", "Look at the workers, and ask one to finish what it runs and leave."),
+    "fail": (f"{_HERE}.fail:fail", "End the job that this command runs in as FAILED, with cause promised and MESSAGE."),
+    "worker": (
+        f"{_HERE}.worker:worker",
+        "Run jobs on this machine: those of the project, or without one those of all projects.",
+    ),
+    "up": (f"{_HERE}.up:up", "Start a server and a worker on this machine, and stop both with Ctrl-C."),
+    "probe": (
+        f"{_HERE}.probe:probe",
+        "Measure this machine with all installed probes, and show what a worker here would offer.",
+    ),
+    "plugins": (
+        f"{_HERE}.plugins:plugins",
+        "List the plugins installed here: formatters, probes, storage backends, commands.",
+    ),
+    "completion": (
+        f"{_HERE}.completion:completion",
+        "Print the script that makes SHELL complete commands, options, and the names of projects, tasks and workers.",
+    ),
 }
-"""The commands by name, in the order of the help."""
+"""Where each command is, and its summary, by name in the order of the help: a list of them loads none."""
 
 
 class Root(Group):
     """The outermost group: knows the commands of plugins too, and ends with a sentence and an exit code."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, lazy=COMMANDS, **settings)
+        lazy = {name: where for name, (where, _) in COMMANDS.items()}
+        summaries = {name: summary for name, (_, summary) in COMMANDS.items()}
+        super().__init__(*args, lazy=lazy, summaries=summaries, **settings)
         self._found: Mapping[str, Provided[CommandPlugin]] | None = None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -86,8 +114,7 @@ class Root(Group):
 
     def _plugins(self, ctx: click.Context) -> Mapping[str, Provided[CommandPlugin]]:
         if self._found is None:
-            found = entry_points(group="whatsnext.client")
-            self._found = _load(ctx, found) if found else {}
+            self._found = _load(ctx) if may_be_extended(GROUP) else {}
         return self._found
 
 
@@ -122,13 +149,18 @@ def main() -> NoReturn:
     raise AssertionError("the line above ends the process")  # pragma: no cover
 
 
-def _load(ctx: click.Context, found: Iterable[EntryPoint]) -> Mapping[str, Provided[CommandPlugin]]:
+def _load(ctx: click.Context) -> Mapping[str, Provided[CommandPlugin]]:
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=GROUP)
+    if not found:
+        return {}
     from whatsnext_client import hookspecs
     from whatsnext_client.commands.base.session import Session
     from whatsnext_core.plugins import load_plugins
 
     disabled = Session(ctx).disabled_plugins
-    plugins = load_plugins(hookspecs.GROUP, hookspecs, disabled=disabled, entry_points=found)
+    plugins = load_plugins(GROUP, hookspecs, disabled=disabled, entry_points=found)
     return plugins.descriptors("whatsnext_cli_commands")
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from whatsnext_client.commands.base.discovery import GROUP
 from whatsnext_core.hookspecs import hookimpl, hookspec
 
 if TYPE_CHECKING:
     import click
-
-GROUP: Final = "whatsnext.client"
-"""The entry-point group."""
 
 
 @frozen(kw_only=True)

@@ -37,12 +37,14 @@ class Group(click.Group):
         self,
         *args: Any,
         lazy: Mapping[str, str] | None = None,
+        summaries: Mapping[str, str] | None = None,
         aliases: Mapping[str, str] | None = None,
         examples: Sequence[str] = (),
         **settings: Any,
     ) -> None:
         super().__init__(*args, **settings)
         self.lazy = dict(lazy or {})
+        self.summaries = dict(summaries or {})
         self.aliases = dict(aliases or {})
         self.examples = tuple(examples)
 
@@ -72,6 +74,8 @@ class Group(click.Group):
 
     def summary(self, ctx: click.Context, name: str) -> str | None:
         """Return the summary of a command in the list, or None for one that is not listed."""
+        if name in self.summaries:
+            return self.summaries[name]
         command = self.get_command(ctx, name)
         return None if command is None or command.hidden else command.get_short_help_str(200)
 
