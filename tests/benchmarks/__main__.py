@@ -51,12 +51,12 @@ MODULES: Final[Mapping[str, Callable[[Plan], list[Figure]]]] = {
 
 @click.command()
 @click.option("--figure", "names", type=click.Choice(list(MODULES)), multiple=True, help="Only these; all by default.")
-@click.option("--rounds", type=click.IntRange(1, 100), help="Rounds; the median counts. [default: 5, with --quick 2]")
-@click.option("--quick", is_flag=True, help="Small sizes: two to four minutes in all, and ratios to be taken as hints.")
+@click.option("--rounds", type=click.IntRange(1, 100), help="Rounds; the median counts. [default: 5, with --quick 1]")
+@click.option("--quick", is_flag=True, help="Small sizes: two minutes in all, and ratios to be taken as hints.")
 @click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here too.")
 def main(names: tuple[str, ...], rounds: int | None, quick: bool, path: Path | None) -> None:
     """Measure ratios of WhatsNext to this machine and to peers; exit with 1 if one misses what it must reach."""
-    plan = Plan(rounds=rounds or (2 if quick else 5), quick=quick)
+    plan = Plan(rounds=rounds or (1 if quick else 5), quick=quick)
     console = Console()
     before = machine()
     figures: list[Figure] = []

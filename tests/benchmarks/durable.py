@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
 
 from tests.benchmarks import calibration
 from tests.benchmarks.figure import Figure, ratios
@@ -50,43 +51,53 @@ def cycles_per_second(pool: ProcessPoolExecutor, ports: Sequence[int], name: str
 
 def measure(plan: Plan) -> list[Figure]:
     """On SQLite over its commits, and on PostgreSQL over those of eight connections at once."""
+    commits, seconds = plan.size(2_000, 500), plan.size(3, 1)
+    with callers() as pool:
+        with serving() as (_, folder):
+            lite = _measured(plan, pool, folder, lambda: calibration.sqlite_commits(folder / "plain.db", commits))
+        with (
+            postgresql() as database,
+            serving(database.url(database.create_database()), processes=PROCESSES) as (_, folder),
+        ):
+            heavy = _measured(
+                plan, pool, folder, lambda: calibration.pgbench(database, folder, clients=8, seconds=seconds)
+            )
+    return [
+        _figure(
+            "durable-sqlite",
+            "submit+claim+finish cycles/s, HTTP, four callers with 500 at a time, SQLite FULL / one-row commits/s",
+            *lite,
+        ),
+        _figure(
+            "durable-postgresql",
+            "the same by two server processes, PostgreSQL with fsync / one-row commits/s of pgbench -c8",
+            *heavy,
+        ),
+    ]
+
+
+def _measured(
+    plan: Plan, pool: ProcessPoolExecutor, folder: Path, machine: Callable[[], float]
+) -> tuple[list[float], list[float]]:
+    """Cycles a second of each round, and what the machine can do, measured before and after each."""
     jobs = plan.size(5_000, 1_000)
     reached, commits = [], []
-    with serving() as (_, folder), callers() as pool:
-        ports = [int((folder / "port").read_text())]
-        cycles_per_second(pool, ports, "first", BATCH)
-        for number in range(plan.many_rounds):
-            before = calibration.sqlite_commits(folder / "plain.db", plan.size(2_000, 500))
-            reached.append(cycles_per_second(pool, ports, f"round-{number}", jobs))
-            commits.append((before + calibration.sqlite_commits(folder / "plain.db", plan.size(2_000, 500))) / 2)
-    lite = Figure(
+    ports = [int((folder / "port").read_text())]
+    cycles_per_second(pool, ports, "first", BATCH)
+    for number in range(plan.many_rounds):
+        before = machine()
+        reached.append(cycles_per_second(pool, ports, f"round-{number}", jobs))
+        commits.append((before + machine()) / 2)
+    return reached, commits
+
+
+def _figure(name: str, title: str, reached: list[float], commits: list[float]) -> Figure:
+    return Figure(
         number=2,
-        name="durable-sqlite",
-        title="submit+claim+finish cycles/s, HTTP, four callers with 500 at a time, SQLite FULL / one-row commits/s",
+        name=name,
+        title=title,
         ratios=ratios(reached, commits),
         must=1.0,
         aim=5.0,
         detail=f"{max(reached):.0f} cycles/s, {max(commits):.0f} commits/s",
     )
-    reached, commits = [], []
-    with (
-        postgresql() as database,
-        serving(database.url(database.create_database()), processes=PROCESSES) as (_, folder),
-        callers() as pool,
-    ):
-        ports = [int((folder / "port").read_text())]
-        cycles_per_second(pool, ports, "first", BATCH)
-        for number in range(plan.many_rounds):
-            before = calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))
-            reached.append(cycles_per_second(pool, ports, f"round-{number}", jobs))
-            commits.append((before + calibration.pgbench(database, folder, clients=8, seconds=plan.size(3, 1))) / 2)
-    heavy = Figure(
-        number=2,
-        name="durable-postgresql",
-        title="the same by two server processes, PostgreSQL with fsync / one-row commits/s of pgbench -c8",
-        ratios=ratios(reached, commits),
-        must=1.0,
-        aim=5.0,
-        detail=f"{max(reached):.0f} cycles/s, {max(commits):.0f} commits/s",
-    )
-    return [lite, heavy]

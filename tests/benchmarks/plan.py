@@ -12,7 +12,7 @@ class Plan:
     rounds: int = 5
     """Rounds of each figure; the median counts."""
     quick: bool = False
-    """Whether sizes are small, for two to four minutes in all instead of half an hour."""
+    """Whether sizes are small, for two minutes in all instead of half an hour."""
 
     @property
     def many_rounds(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.system import serving, until_completed, working
-from whatsnext.api.client import Job
+from whatsnext.api.client import Job, Project
 
 WORKERS = ("/sync", "/logs/")
 """What only a worker asks for."""
@@ -25,27 +25,34 @@ def asked(log: Path) -> int:
 def measure(plan: Plan) -> list[Figure]:
     """Requests in the server's log from the submission to the last COMPLETED, for each job."""
     jobs = plan.size(4_000, 600)
+    with serving(log_level="debug") as (server, folder):
+        project = server.append_project("requests")
+        project.create_task("true", command_template="true")
+        project.create_task("printing", command_template=PRINTING)
+        with working(server, folder, "requests", cpus=2):
+            silent = _requests(project, "true", jobs, plan.rounds, folder / "server.log")
+            printing = _requests(project, "printing", jobs, plan.rounds, folder / "server.log")
     return [
-        _figure("requests", "`true` job", _requests("true", jobs, plan.rounds), jobs),
-        _figure("requests-printing", "job that prints two lines", _requests(PRINTING, jobs, plan.rounds), jobs),
+        _figure("requests", "`true` job", silent, jobs),
+        _figure("requests-printing", "job that prints two lines", printing, jobs),
     ]
 
 
-def _requests(command: str, jobs: int, rounds: int) -> list[float]:
-    """Requests for each job that runs a command, once for each round."""
+def _requests(project: Project, task: str, jobs: int, rounds: int, log: Path) -> list[float]:
+    """Requests for each job of a task, once for each round."""
     found = []
-    with serving(log_level="debug") as (server, folder):
-        project = server.append_project("requests")
-        project.create_task("short", command_template=command)
-        with working(server, folder, "requests", cpus=2):
-            project.extend_queue([Job("short", "short", {}) for _ in range(200)])
-            until_completed(project, 200)
-            for number in range(1, rounds + 1):
-                before = asked(folder / "server.log")
-                project.extend_queue([Job("short", "short", {}) for _ in range(jobs)])
-                until_completed(project, 200 + number * jobs)
-                found.append((asked(folder / "server.log") - before) / jobs)
+    _run(project, task, 200)
+    for _ in range(rounds):
+        before = asked(log)
+        _run(project, task, jobs)
+        found.append((asked(log) - before) / jobs)
     return found
+
+
+def _run(project: Project, task: str, jobs: int) -> None:
+    done = project.rest.counts(project.id)["COMPLETED"]
+    project.extend_queue([Job(task, task, {}) for _ in range(jobs)])
+    until_completed(project, done + jobs)
 
 
 def _figure(name: str, job: str, found: list[float], jobs: int) -> Figure:

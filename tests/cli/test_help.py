@@ -128,7 +128,7 @@ def test_help_imports_nothing_slow() -> None:
         "import json, sys\n"
         "from click.testing import CliRunner\n"
         "from whatsnext_client import cli as program\n"
-        "cli, program.may_be_extended = program.cli, lambda _: False  # plugins with commands are loaded to list these\n"
+        "cli, program.may_be_extended = program.cli, lambda _: False  # plugins with commands are loaded to list them\n"
         "assert CliRunner().invoke(cli, ['--help']).exit_code == 0\n"
         "assert CliRunner().invoke(cli, ['jobs', 'submit', '--help']).exit_code == 0\n"
         "print(json.dumps(sorted(name.partition('.')[0] for name in sys.modules)))"

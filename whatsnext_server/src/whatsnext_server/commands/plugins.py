@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from whatsnext_core.converters import to_json
 from whatsnext_core.plugins import load_plugins
@@ -37,6 +35,9 @@ def plugins(config: str | None, as_json: bool, **given: str | None) -> None:
     if as_json:
         click.echo(json.dumps([to_json(state) for state in states], indent=2))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("plugin", "distribution", "version", "offers", "state", box=None, header_style="bold")
     for state in states:
         shown = state.state.value + (f": {state.error}" if state.error else "")
