@@ -54,7 +54,7 @@ format: install  ## Put the code into the one format
 docs: install  ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going docs docs/_build
 
-bench: install  ## Measure; prints ratios to what the machine and other queues can do (BENCH="--quick" for a few minutes)
+bench: install  ## Measure; prints ratios to what the machine and other queues can do (BENCH="--quick" for two minutes)
 	$(PIP) install --quiet --constraint .constraints.txt --group bench
 	$(BIN)/python -m tests.benchmarks $(BENCH)
 
