@@ -20,7 +20,7 @@ from whatsnext_core.model import (
     TaskSpec,
 )
 from whatsnext_core.scheduling import Offer
-from whatsnext_core.storage import JobQuery, Page, Storage, Writer
+from whatsnext_core.storage import JobOrder, JobQuery, Page, Place, Storage, Writer
 from whatsnext_core.testing.storage import Story
 from whatsnext_storage_sql.queue.lines import AT_ONCE
 from whatsnext_storage_sql.storage import SQLStorage
@@ -68,6 +68,29 @@ def test_a_claim_costs_the_same_among_many_lines(sqlite_url: str, open_url: Open
         assert priorities(storage, 1) == [numbers[-1]]  # it looks at all of them, which it had not yet
         costs.append(instructions(lambda: priorities(storage, 1)))
     assert costs[1] <= costs[0] * 1.2
+
+
+def test_the_place_of_a_job_with_many_of_its_project_before_it_costs_the_same_among_many_lines(
+    sqlite_url: str, open_url: Open
+) -> None:
+    storage, costs = open_url(sqlite_url), []
+    (project,) = fill(storage, range(1), jobs=30).values()
+    with storage.read() as reader:
+        (last,) = reader.jobs(JobQuery(project_id=project, order=JobOrder.NEWEST, page=Page(limit=1)))
+
+    def place(limit: int) -> Place:
+        with storage.read() as reader:
+            found = reader.place(last.id, limit)
+        assert found is not None
+        return found
+
+    for numbers in (range(1, 10), range(10, 400)):
+        fill(storage, numbers)
+        assert [(each.project_id, each.number) for each in place(20).ahead] == [(project, 20)]
+        assert (place(20).more, place(2_000).more) == (True, False)
+        assert place(2_000).number == 29 + 3 * numbers[-1]
+        costs.append(instructions(lambda: place(20)))
+    assert 0 < costs[1] <= costs[0] * 1.2
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -269,9 +269,9 @@ class Choice:
         return [line for line in found if line.is_open]
 
 
-def all_lines(tx: Transaction) -> Sequence[Row[Any]]:
-    """Return project, class and requirement of every line of active projects in which a job stands."""
-    return [row for row in tx.all(_LINES[tx.is_postgresql]) if row.is_open]
+def all_lines(tx: Transaction, project_ids: tuple[int, ...] | None = None) -> Sequence[Row[Any]]:
+    """Return project, class and requirement of every line of active projects, or of these, in which a job stands."""
+    return [row for row in _look(tx, project_ids) if row.is_open]
 
 
 def demand(tx: Transaction, depth: int) -> list[Demand]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import and_, bindparam, select, text
+from sqlalchemy import Row, and_, bindparam, select, text
 
 from whatsnext_core.model import ProjectStatus
 from whatsnext_core.storage import Ahead, Place
@@ -19,7 +20,7 @@ from whatsnext_storage_sql.queue.lines import all_lines
 from whatsnext_storage_sql.tables import JOB, PROJECT, READY
 
 _OWN = Query(
-    select(READY.c.since, READY.c.neg_priority, READY.c.job_id)
+    select(READY.c.since, READY.c.neg_priority, READY.c.project_id, READY.c.job_id)
     .join(
         JOB,
         and_(
@@ -74,21 +75,30 @@ _AHEAD_POSTGRESQL = Query(
 
 
 def place(tx: Transaction, job_id: int, limit: int) -> Place | None:
-    """Return where a ready job stands."""
+    """Return where a ready job stands; those of its own project are counted first, and no others if they are enough."""
     check_exists(tx, job_id)
     own = tx.first(_OWN, id=job_id)
     if own is None:
         return None
-    lines = {(row.project_id, row.class_id): row.requirement for row in all_lines(tx)}
-    number = {"priority": own.neg_priority, "job": own.job_id, "limit": limit + 1}
-    counted: list[Any] = []
+    ahead = _count(tx, own, all_lines(tx, (own.project_id,)), limit + 1)
+    number = sum(each.number for each in ahead)
+    if number <= limit:
+        others = [line for line in all_lines(tx) if line.project_id != own.project_id]
+        ahead += _count(tx, own, others, limit + 1 - number)
+        number = sum(each.number for each in ahead)
+    return Place(since=own.since, ahead=_cut(ahead, number - limit), more=number > limit)
+
+
+def _count(tx: Transaction, own: Row[Any], among: Sequence[Row[Any]], limit: int) -> list[Ahead]:
+    """Return what stands before a job in some lines, up to so many jobs."""
+    lines = {(line.project_id, line.class_id): line.requirement for line in among}
+    bounds = {"priority": own.neg_priority, "job": own.job_id, "limit": limit}
     if tx.is_postgresql:
         projects, classes = ([key[part] for key in lines] for part in (0, 1))
-        counted += tx.all(_AHEAD_POSTGRESQL, projects=projects, classes=classes, **number)
+        counted = tx.all(_AHEAD_POSTGRESQL, projects=projects, classes=classes, **bounds)
     else:
-        counted += tx.all(_AHEAD_SQLITE, lines=json.dumps(list(lines)), **number)
-    total = sum(row.number for row in counted)
-    ahead = [
+        counted = tx.all(_AHEAD_SQLITE, lines=json.dumps(list(lines)), **bounds)
+    return [
         Ahead(
             project_id=row.project_id,
             task_id=row.task_id,
@@ -97,7 +107,6 @@ def place(tx: Transaction, job_id: int, limit: int) -> Place | None:
         )
         for row in counted
     ]
-    return Place(since=own.since, ahead=_cut(ahead, total - limit), more=total > limit)
 
 
 def _cut(ahead: list[Ahead], surplus: int) -> tuple[Ahead, ...]:
