@@ -87,7 +87,7 @@ def test_the_place_of_a_job_with_many_of_its_project_before_it_costs_the_same_am
     for numbers in (range(1, 10), range(10, 400)):
         fill(storage, numbers)
         assert [(each.project_id, each.number) for each in place(20).ahead] == [(project, 20)]
-        assert (place(20).more, place(2_000).more) == (True, False)
+        assert (place(20).more, place(29).more, place(2_000).more) == (True, True, False)
         assert place(2_000).number == 29 + 3 * numbers[-1]
         costs.append(instructions(lambda: place(20)))
     assert 0 < costs[1] <= costs[0] * 1.2
