@@ -4,8 +4,11 @@ import gc
 from typing import Final
 
 LOADING: Final = 1_000_000
-"""Objects that are made before Python looks for garbage among them: what is imported is none, and to look again and again
-takes a fifth of the time until the server answers. A server that begins to serve sets what suits that."""
+"""Objects that are made before Python looks for garbage among them.
+
+What is imported is none, and to look for some again and again takes a fifth of the time until the server answers. One
+that begins to serve sets what suits that.
+"""
 
 
 def start() -> None:
