@@ -132,6 +132,12 @@ class Forecast:
     """The tasks of which too few runs are known."""
 
 
+def _width(requirement: Requirement, seats: Sequence[Seat]) -> int:
+    """Return how many jobs of a kind have room at the same time; 0 if there is none, or no bound."""
+    slots = [how_many(requirement, seat.total) for seat in seats]
+    return 0 if None in slots else sum(each for each in slots if each is not None)
+
+
 def forecast(
     now: datetime, place: Place, seats: Sequence[Seat], releases: Sequence[Release], known: Mapping[int, Sample]
 ) -> Forecast:
@@ -146,10 +152,10 @@ def forecast(
     holding_tasks = {holding.task_id for each in releases for holding in each.holdings}
     missing = holding_tasks - known.keys() if high == inf else set()
     used |= holding_tasks & known.keys()
+    widths = {need: _width(need, seats) for need in {group.requirement for group in place.ahead}}
     for group in place.ahead:
-        slots = [how_many(group.requirement, seat.total) for seat in seats]
-        width = sum(each for each in slots if each is not None)
-        if None in slots or not width:
+        width = widths[group.requirement]
+        if not width:
             continue
         if group.task_id not in known:
             missing.add(group.task_id)

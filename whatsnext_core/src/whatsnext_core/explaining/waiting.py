@@ -87,9 +87,9 @@ def _release(facts: Facts, seat: Seat, known: Mapping[int, Sample]) -> Release:
 
 def _rivals(place: Place, seats: Sequence[Seat]) -> int:
     """Return how many jobs before this one fit a client that fits this one too."""
-    return sum(
-        group.number for group in place.ahead if any(how_many(group.requirement, seat.total) != 0 for seat in seats)
-    )
+    needs = {group.requirement for group in place.ahead}
+    compete = {need for need in needs if any(how_many(need, seat.total) != 0 for seat in seats)}
+    return sum(group.number for group in place.ahead if group.requirement in compete)
 
 
 def _stand(place: Place, seats: Sequence[Seat], rivals: int) -> Reason:

@@ -91,7 +91,7 @@ def place(tx: Transaction, job_id: int, limit: int) -> Place | None:
 
 def _count(tx: Transaction, own: Row[Any], among: Sequence[Row[Any]], limit: int) -> list[Ahead]:
     """Return what stands before a job in some lines, up to so many jobs."""
-    lines = {(line.project_id, line.class_id): line.requirement for line in among}
+    lines = {(line.project_id, line.class_id): requirement_of(line.requirement) for line in among}
     bounds = {"priority": own.neg_priority, "job": own.job_id, "limit": limit}
     if tx.is_postgresql:
         projects, classes = ([key[part] for key in lines] for part in (0, 1))
@@ -102,7 +102,7 @@ def _count(tx: Transaction, own: Row[Any], among: Sequence[Row[Any]], limit: int
         Ahead(
             project_id=row.project_id,
             task_id=row.task_id,
-            requirement=requirement_of(lines[row.project_id, row.class_id]),
+            requirement=lines[row.project_id, row.class_id],
             number=row.number,
         )
         for row in counted
@@ -111,7 +111,8 @@ def _count(tx: Transaction, own: Row[Any], among: Sequence[Row[Any]], limit: int
 
 def _cut(ahead: list[Ahead], surplus: int) -> tuple[Ahead, ...]:
     """Return the groups in their order, with ``surplus`` jobs less in the largest if there are too many."""
-    ahead.sort(key=lambda each: (each.project_id, each.task_id, each.requirement.key))
+    keys = {need: need.key for need in {each.requirement for each in ahead}}
+    ahead.sort(key=lambda each: (each.project_id, each.task_id, keys[each.requirement]))
     if surplus > 0:
         largest = max(range(len(ahead)), key=lambda index: ahead[index].number)
         ahead[largest] = evolve(ahead[largest], number=ahead[largest].number - surplus)
