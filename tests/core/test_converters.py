@@ -85,6 +85,7 @@ def test_what_a_user_gave_stays_as_it_is(parameters: dict[str, Any]) -> None:
 
 
 @given(st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@example(math.inf)
 @example([math.nan, None, math.inf, -math.inf])
 @example({"path": "\udc80", "null": "a,null", "number": 2**70, "deep": [[None]]})
 def test_text_of_plain_data_is_one_line_that_says_all_of_it(data: Any) -> None:

@@ -91,7 +91,7 @@ def json_bytes(data: Any) -> bytes:
         text = msgspec.json.encode(data)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
         return json.dumps(data).encode()
-    if b":null" in text or b",null" in text or b"[null" in text:
+    if text == b"null" or b":null" in text or b",null" in text or b"[null" in text:
         return json.dumps(data).encode()
     return text
 
