@@ -7,6 +7,7 @@ DISTRIBUTIONS := $(patsubst %/pyproject.toml,%,$(wildcard whatsnext_core/pyproje
 	whatsnext_client/pyproject.toml plugins/*/pyproject.toml))
 INPUTS := pyproject.toml .constraints.txt $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 STAMP := $(VENV)/.installed
+LONG := tests/acceptance tests/chaos tests/packaging
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test acceptance chaos coverage lint format docs bench clean
@@ -28,10 +29,10 @@ demo: install  ## Run a real piece of machine learning through a server and a wo
 	$(BIN)/python docs/examples/demo/run.py
 
 test: install  ## Run the tests, but for those that take minutes
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/acceptance --ignore=tests/chaos
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(LONG))
 
-acceptance: install  ## Run those, too: the demo, every page of the docs, whole workflows, many workers, and what is killed meanwhile
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/acceptance tests/chaos
+acceptance: install  ## Run those, too: the demo, every page of the docs, new installations, whole workflows, many workers, and what is killed meanwhile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(LONG)
 
 chaos: install  ## Kill servers, workers and databases 30 times during 5,000 jobs, on SQLite and on PostgreSQL
 	$(BIN)/python -m tests.chaos --database sqlite
