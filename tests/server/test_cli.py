@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import attrs
@@ -90,3 +92,16 @@ def test_plugins_are_listed() -> None:
     assert "storage-memory" in run("plugins").output
     disabled = json.loads(run("plugins", "--json", "--disabled-plugins", "storage-sql").stdout)
     assert {each["name"]: each["state"] for each in disabled}["storage-sql"] == "disabled"
+
+
+def test_it_does_not_look_for_garbage_again_and_again_while_it_is_loaded() -> None:
+    code = (
+        "import gc, sys; from whatsnext_server.__main__ import start\n"
+        "sys.argv = ['whatsnext-server', '--version']\n"
+        "try: start()\n"
+        "except SystemExit: print(sum(each['collections'] for each in gc.get_stats()), 'fastapi' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    looks, has_loaded = done.stdout.split()[-2:]
+    assert has_loaded == "True"
+    assert int(looks) < 20

@@ -175,6 +175,16 @@ def test_a_start_is_estimated_from_past_runs_of_what_runs_and_of_what_is_before_
     assert last.until == estimate.latest
 
 
+def test_jobs_before_it_that_one_of_the_clients_takes_without_a_bound_do_not_count() -> None:
+    one, other = client("one", capacity=Capacity(cpu=1)), client("other", capacity=Capacity(cpu=1, memory=100))
+    holdings = (held(1, on="one"), held(2, on="other"))
+    found = explained(
+        clients=(one, other), holdings=holdings, place=place(ahead(9, 3, cpu=0, memory=10)), runs=runs(70, 80, 90)
+    )
+    assert found.estimate is not None
+    assert found.estimate.latest == NOW + seconds(30)
+
+
 def test_no_estimate_is_made_of_too_few_runs_and_says_of_what() -> None:
     found = explained(place=place(ahead(1, ANOTHER), ahead(1, 3)), runs=runs(1, 2, task_id=ANOTHER))
     assert found.estimate is None

@@ -118,15 +118,17 @@ class LookingScenarios(StorageFixtures):
             place(999_999)
 
     def test_memory_that_grew_counts_as_what_the_job_needs(self, story: Story) -> None:
-        """Q04 (Reader.place): jobs of one task may stand before another one with different requirements."""
-        task = story.task(memory=100, retry=RetryPolicy(retries=1, delay=0, memory_factor=2))
+        """Q04 (Reader.place): jobs of one task may stand before another one with different needs, by their keys."""
+        task = story.task(memory=600, retry=RetryPolicy(retries=1, delay=0, memory_factor=2))
         job, other = story.jobs(task, 2)
         last = story.job(task)
-        free = Capacity(cpu=1, memory=100)
+        free = Capacity(cpu=1, memory=600)
         story.end(story.take(free=free), Cause.OOM)
         found = story.read(lambda reader: reader.place(last, 10))
         assert found is not None
-        assert sorted((each.requirement.memory, each.number) for each in found.ahead) == [(100, 1), (200, 1)]
+        assert sorted((each.requirement.memory, each.number) for each in found.ahead) == [(600, 1), (1200, 1)]
+        keys = [each.requirement.key for each in found.ahead]
+        assert keys == sorted(keys)
         assert story.statuses([job, other]) == [S.PENDING, S.PENDING]
 
     def test_past_runs_are_those_of_the_newest_completed_jobs(self, story: Story) -> None:
