@@ -35,8 +35,10 @@ def cycles(port: int, name: str, jobs: int) -> int:
 
 @contextmanager
 def callers() -> Iterator[ProcessPoolExecutor]:
-    """Processes that call, for as long as the block runs."""
-    with ProcessPoolExecutor(CALLERS, get_context("spawn")) as pool:
+    """Processes that call, for as long as the block runs; what they need is imported once for all of them."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(CALLERS, context) as pool:
         yield pool
 
 
