@@ -40,7 +40,8 @@ chaos: install  ## Kill servers, workers and databases 30 times during 5,000 job
 	$(BIN)/python -m tests.acceptance.outage --seconds 60
 
 coverage: install  ## Prove that the tests of the core take every branch of it
-	$(BIN)/python -m pytest tests/core --cov=whatsnext_core --cov-branch --cov-fail-under=100
+	$(BIN)/python -m pytest -n 2 tests/core --cov=whatsnext_core --cov-branch --cov-report=
+	$(BIN)/coverage report --include='*/whatsnext_core/*' --fail-under=100
 
 lint: install  ## Check style, types and import rules
 	$(BIN)/ruff check

@@ -33,6 +33,7 @@ from whatsnext_core.model import (
     Client,
     JobSpec,
     JobStatus,
+    LogPiece,
     Project,
     Requirement,
     Share,
@@ -167,6 +168,12 @@ def test_value_without_a_path_is_refused_too() -> None:
     with pytest.raises(InvalidError, match="'x' is not a job status"):
         from_json("x", JobStatus)
     assert from_json(3, int) == 3
+
+
+def test_bytes_that_are_no_base64_are_refused() -> None:
+    data = {"job_id": 1, "fence": 1, "stream": "stdout", "offset": 0, "data": "no base64!"}
+    with pytest.raises(InvalidError, match=r"body.data: 'no base64!' is no base64"):
+        from_json(data, LogPiece, what="body")
 
 
 def test_size_keeps_its_own_error() -> None:

@@ -209,11 +209,15 @@ def test_turn_of_the_next_comes_when_the_family_of_one_that_a_signal_ended_is_go
     assert jobs.wait(second).exit_code == 2
 
 
-def test_forgotten_while_it_is_being_ended_it_lets_the_next_one_begin(jobs: Jobs) -> None:
-    _, first = begin_gate(jobs)
-    second = begin(jobs, jobs.script("exit 2"))
-    jobs.engine.kill(first)
-    jobs.engine.forget(first)
+@pytest.mark.parametrize("acts", [("kill", "forget"), ("forget",)], ids="-".join)
+def test_forgotten_while_it_runs_it_lets_the_next_one_begin_once_it_has_ended(jobs: Jobs, acts: tuple[str]) -> None:
+    (gate, first), second = begin_gate(jobs), begin(jobs, jobs.script("exit 2"))
+    for act in acts:
+        getattr(jobs.engine, act)(first)
+    jobs.engine.poll({})
+    time.sleep(0.2)
+    assert "kill" in acts or not has_begun(second)
+    (gate.directory / "go").touch()
     assert jobs.wait(second).exit_code == 2
 
 

@@ -160,3 +160,35 @@ def test_the_value_that_is_wrong_is_found_among_those_that_are_right() -> None:
     right = {"whole": -(2**63), "broken": 1.5, "text": "ß", "none": None, "list": [True]}
     with pytest.raises(InvalidError, match="contain nan"):
         limits.dump_parameters({**right, "wrong": math.nan}, "parameters of job 'x'")
+
+
+SEEN_AT_A_GLANCE = {"a": "x" * limits.SIMPLE_TEXT, "b": 2**64 - 1, "c": -(2**63), "d": 0.5, "e": None, "f": True}
+NOT_SEEN = [
+    {str(number): number for number in range(limits.SIMPLE_MEMBERS + 1)},
+    MappingProxyType({}),
+    {"x" * (limits.SIMPLE_TEXT + 1): 1},
+    {1: 1},
+    {"\0": 1},
+    {"a": "x" * (limits.SIMPLE_TEXT + 1)},
+    {"a": "\ud800"},
+    {"a": 2**64},
+    {"a": -(2**63) - 1},
+    {"a": math.inf},
+    {"a": [1]},
+]
+
+
+def test_what_is_seen_at_a_glance_to_keep_the_limits() -> None:
+    assert limits.are_simple(SEEN_AT_A_GLANCE)
+    assert limits.dump_parameters(SEEN_AT_A_GLANCE, "p")
+
+
+@pytest.mark.parametrize("parameters", NOT_SEEN, ids=repr)
+def test_what_may_break_a_limit_is_looked_at_again(parameters: Any) -> None:
+    assert not limits.are_simple(parameters)
+
+
+@given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text()))
+def test_what_is_simple_can_always_be_written(parameters: dict[str, Any]) -> None:
+    if limits.are_simple(parameters):
+        assert limits.dump_parameters(parameters, "p")

@@ -27,6 +27,7 @@ from whatsnext_core.model import (
     JobChanges,
     JobSpec,
     JobStatus,
+    LogPiece,
     ProjectChanges,
     ProjectStatus,
     Requirement,
@@ -34,6 +35,7 @@ from whatsnext_core.model import (
     Share,
     TaskSpec,
 )
+from whatsnext_core.model.attempt import MAX_PIECE
 from whatsnext_core.resources import numbered_devices
 from whatsnext_core.storage import JobQuery, Page
 from whatsnext_core.sync import SyncRequest
@@ -130,6 +132,17 @@ REFUSED: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (end, {"cpu_seconds": float("nan")}, "cpu_seconds of job 7"),
     (end, {"duration": -1}, "duration of job 7"),
     (end, {"result": BIG}, "result of job 7 take 65544 bytes"),
+    (
+        LogPiece,
+        {"job_id": 7, "fence": 1, "stream": "log", "offset": 0, "data": b""},
+        "stream 'log' is none of stdout",
+    ),
+    (LogPiece, {"job_id": 7, "fence": 1, "stream": "stdout", "offset": -1, "data": b""}, "offset in stdout of job 7"),
+    (
+        LogPiece,
+        {"job_id": 7, "fence": 1, "stream": "stderr", "offset": 0, "data": bytes(MAX_PIECE + 1)},
+        "A piece of stderr of job 7 has 65537 bytes; 65536 are allowed",
+    ),
     (SyncRequest, {"session_id": ""}, "client id ''"),
     (SyncRequest, {"session_id": "s", "want": 1_001}, "number of wanted jobs"),
     (SyncRequest, {"session_id": "s", "wait": 61}, "wait of the sync request"),
@@ -151,6 +164,10 @@ def test_value_that_breaks_a_rule_is_refused(make: Callable[..., object], fields
 def test_size_is_told_from_other_faults() -> None:
     with pytest.raises(TooLargeError):
         end(result=BIG)
+
+
+def test_piece_of_output_says_where_it_ends() -> None:
+    assert LogPiece(job_id=7, fence=1, stream="stdout", offset=5, data=bytes(MAX_PIECE)).end == 5 + MAX_PIECE
 
 
 def test_message_is_cut_to_what_can_be_stored() -> None:

@@ -150,7 +150,7 @@ class Keeper:
 
     def _serve(self) -> None:
         """Obey all that has come from the client, and notice if it has gone: that is known only after the last word."""
-        while self._connected:
+        while True:
             try:
                 received = self._channel.recv(CHUNK, socket.MSG_DONTWAIT)
             except BlockingIOError:
