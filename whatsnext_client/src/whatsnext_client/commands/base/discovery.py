@@ -15,7 +15,7 @@ GROUP: Final = "whatsnext.client"
 _METADATA: Final = (".dist-info", ".egg-info")
 
 
-def may_be_extended(group: str = GROUP) -> bool:
+def may_be_extended(group: str) -> bool:
     """Return False only if no distribution on ``sys.path`` has entry points of this group.
 
     It reads ``entry_points.txt`` of each package that is installed in a folder, a file which
