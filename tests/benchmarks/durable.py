@@ -16,7 +16,7 @@ from tests.benchmarks.puller import Puller
 from tests.benchmarks.system import PROCESSES, postgresql, serving
 from whatsnext.api.client import Job, Server
 
-BATCH = 500
+BATCH = 1_000
 """Jobs in one request."""
 CALLERS = 4
 """Processes that submit, claim and finish jobs at the same time, each in a project of its own."""
@@ -67,7 +67,7 @@ def measure(plan: Plan) -> list[Figure]:
     return [
         _figure(
             "durable-sqlite",
-            "submit+claim+finish cycles/s, HTTP, four callers with 500 at a time, SQLite FULL / one-row commits/s",
+            "submit+claim+finish cycles/s, HTTP, four callers with 1,000 at a time, SQLite FULL / one-row commits/s",
             *lite,
         ),
         _figure(

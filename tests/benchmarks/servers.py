@@ -35,7 +35,7 @@ def measure(plan: Plan) -> list[Figure]:
         Figure(
             number=2,
             name="servers",
-            title="cycles/s of four callers in batches of 500, PostgreSQL with fsync, two servers / one server",
+            title="cycles/s of four callers in batches of 1,000, PostgreSQL with fsync, two servers / one server",
             ratios=ratios(two, one),
             must=1.0,
             aim=1.5,

@@ -125,20 +125,49 @@ def test_the_last_of_several_changes_of_a_row_counts(connection: Connection, num
     assert connection.exec_driver_sql("SELECT expires_at FROM lease ORDER BY job_id").all() == [(number - 1,), (None,)]
 
 
+@pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("number", [1, ARRAYS_FROM, MANY])
-def test_rows_with_all_of_their_keys_go(connection: Connection, number: int) -> None:
-    insert_rows(connection, ATTEMPT, COLUMNS, attempts(number + 1))
-    delete_rows(connection, ATTEMPT, KEYS, [(place, 1) for place in range(number)])
+def test_rows_with_all_of_their_keys_go(connection: Connection, number: int, step: int) -> None:
+    insert_rows(connection, ATTEMPT, COLUMNS, attempts(step * number + 1))
+    delete_rows(connection, ATTEMPT, KEYS, [(step * place, 1) for place in range(number)])
     delete_rows(connection, ATTEMPT, KEYS, [(place, 2) for place in range(2 * number)])
-    assert [row[0] for row in stored(connection)] == [number]
+    last = step * number
+    assert [row[0] for row in stored(connection)] == [
+        place for place in range(last + 1) if place % step or place == last
+    ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_rows_that_follow_one_another_are_walked_through_and_no_others(connection: Connection, order: int) -> None:
+    gap = range(20, 25)
+    places = [place for place in range(5, 60) if place not in gap][::order]
+    rows = [(place, fence, "old", "c", "{}", 7, None, 1.5, "m") for place in range(MANY) for fence in (1, 2)]
+    insert_rows(connection, ATTEMPT, COLUMNS, rows)
+    with spying() as spy:
+        update_rows(connection, ATTEMPT, ("status", "exit_code"), KEYS, [("new", 3, place, 1) for place in places])
+    assert len(spy.statements) in {1, 2}
+    assert all("job_id <=" in statement for statement in spy.statements)
+    new = [(*row[:2], "new", *row[3:6], 3, *row[7:]) if row[0] in places and row[1] == 1 else row for row in rows]
+    assert stored(connection) == new
+    with spying() as spy:
+        delete_rows(connection, ATTEMPT, KEYS, [(place, 2) for place in places])
+    assert all("job_id <=" in statement for statement in spy.statements)
+    assert stored(connection) == [row for row in new if row[0] not in places or row[1] == 1]
+
+
+@pytest.mark.parametrize("number", [ARRAYS_FROM, MANY])
+def test_rows_that_are_named_twice_go_once_and_no_others(connection: Connection, number: int) -> None:
+    insert_rows(connection, ATTEMPT, COLUMNS, attempts(2 * number))
+    delete_rows(connection, ATTEMPT, KEYS, [(place // 2 * 2, 1) for place in range(number)])
+    assert [row[0] for row in stored(connection) if row[0] < number] == list(range(1, number, 2))
 
 
 @pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_postgresql_gets_one_statement_for_many_rows(connection: Connection) -> None:
     with spying() as spy:
         insert_rows(connection, ATTEMPT, COLUMNS, attempts(COPY_FROM - 1))
-        update_rows(connection, ATTEMPT, ("message",), KEYS, [("", place, 1) for place in range(ARRAYS_FROM)])
-        delete_rows(connection, ATTEMPT, KEYS, [(place, 1) for place in range(ARRAYS_FROM)])
+        update_rows(connection, ATTEMPT, ("message",), KEYS, [("", 2 * place, 1) for place in range(ARRAYS_FROM)])
+        delete_rows(connection, ATTEMPT, KEYS, [(2 * place, 1) for place in range(ARRAYS_FROM)])
     assert [isinstance(parameters[0], str) for parameters in spy.parameters.values()] == [True, True, True]
     assert all("unnest" in statement or "= ANY (%s" in statement for statement in spy.statements)
 
@@ -147,15 +176,19 @@ def test_postgresql_gets_one_statement_for_many_rows(connection: Connection) -> 
 def test_rows_that_share_most_values_come_out_as_they_went_in(connection: Connection) -> None:
     alike = (1, "claimed", "c'\\\"", "{}", 7, None, 1.5, "")
     rows = [(place, *alike) for place in range(MANY)]
+    apart = [(10 * MANY + 2 * place, *alike) for place in range(MANY)]
     different = [(MANY + place, *alike[:-2], place / 7, TEXTS[place % len(TEXTS)]) for place in range(MANY)]
     many = [(place, *alike) for place in range(2 * MANY, 3 * MANY + ALIKE_UP_TO + 1)]
     with spying() as spy:
         insert_rows(connection, ATTEMPT, COLUMNS, rows)
+        insert_rows(connection, ATTEMPT, COLUMNS, apart)
     with spying() as deaf:  # to what is copied
         insert_rows(connection, ATTEMPT, COLUMNS, different)
         insert_rows(connection, ATTEMPT, COLUMNS, many)
-    assert (len(spy.statements), deaf.statements) == (1, [])
-    assert stored(connection) == [*rows, *different, *many]
+    followed, spread = spy.statements
+    assert ("generate_series" in followed, "unnest" in spread) == (True, True)
+    assert deaf.statements == []
+    assert stored(connection) == [*rows, *different, *many, *apart]
 
 
 @pytest.mark.parametrize("number", [1, ARRAYS_FROM, MANY])
@@ -200,6 +233,6 @@ def test_bytes_arrive_however_many_rows_come(connection: Connection, number: int
 
 @pytest.mark.parametrize("sql_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_bytes_are_not_written_as_text(connection: Connection) -> None:
-    rows = [(b"x", place, 1, "stdout", 0) for place in range(ARRAYS_FROM)]
+    rows = [(b"x", 2 * place, 1, "stdout", 0) for place in range(ARRAYS_FROM)]
     with pytest.raises(TypeError, match="never found or changed in bulk"):
         update_rows(connection, LOG_CHUNK, ("data",), ("job_id", "fence", "stream", "offset"), rows)

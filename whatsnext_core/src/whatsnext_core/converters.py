@@ -153,7 +153,7 @@ def _only_from_object(converter: cattrs.Converter, kind: type) -> Callable[[Any,
     )
 
     def structure(value: Any, _: Any) -> Any:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):  # the second takes ten times as long
             raise TypeError(f"{shorten(value)} is no object with the keys of {kind.__name__}")
         return read(value, kind)
 

@@ -20,6 +20,7 @@ from sqlalchemy import Dialect, Table
 from sqlalchemy.dialects import postgresql
 
 from whatsnext_storage_sql.connection.direct import Order
+from whatsnext_storage_sql.connection.spans import condition, walk
 from whatsnext_storage_sql.models.types import to_micros
 
 ARRAYS_FROM = 4
@@ -61,6 +62,9 @@ def inserting(dialect: Dialect, table: Table, columns: Sequence[str], rows: Rows
         alike = tuple(map(_is_alike, values))
         if 0 < alike.count(False) <= FEW:
             once = [column[0] for column, same in zip(values, alike, strict=True) if same]
+            way = walk(values)
+            if way is not None:
+                return Order(_insert_on_way(table.name, tuple(columns), types, way.place), way.rows)
             return Order(
                 _insert_alike(table.name, tuple(columns), types, alike), [(*once, *_arrays(types, values, alike))]
             )
@@ -74,15 +78,22 @@ def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Seque
 
     If a key comes more than once, the last row counts.
     """
-    if not _has_arrays(dialect, rows):
+    if len(rows) < ARRAYS_FROM:
         return Order(_update(table.name, tuple(columns), tuple(keys), _mark(dialect)), list(rows)) if rows else None
-    types = _types(table, (*columns, *keys))
     values = list(zip(*rows, strict=True))
     if len(set(zip(*values[len(columns) :], strict=True))) < len(rows):
         last = {row[len(columns) :]: row for row in rows}
         values = list(zip(*last.values(), strict=True))
     alike = tuple(map(_is_alike, values[: len(columns)]))
     once = [column[0] for column, same in zip(values, alike, strict=False) if same]
+    way = walk(values[len(columns) :]) if all(alike) else None
+    if way is not None:
+        marks = _marks(dialect, table, (*columns, *keys))
+        text = _update_on_way(table.name, tuple(columns), tuple(keys), marks, way.place)
+        return Order(text, [(*once, *row) for row in way.rows])
+    if not _has_arrays(dialect, rows):
+        return Order(_update(table.name, tuple(columns), tuple(keys), _mark(dialect)), list(rows))
+    types = _types(table, (*columns, *keys))
     if all(alike) and _differ_in_first(values[len(columns) :]) and BYTES not in types:
         return Order(
             _update_alike(table.name, tuple(columns), tuple(keys), types),
@@ -94,10 +105,16 @@ def updating(dialect: Dialect, table: Table, columns: Sequence[str], keys: Seque
 
 def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) -> Order | None:
     """Return what deletes rows that are found by their keys."""
-    if not _has_arrays(dialect, rows):
+    if len(rows) < ARRAYS_FROM:
         return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows)) if rows else None
-    types = _types(table, tuple(keys))
     values = list(zip(*rows, strict=True))
+    way = walk(values) if len(set(rows)) == len(rows) else None
+    if way is not None:
+        marks = _marks(dialect, table, tuple(keys))
+        return Order(_delete_on_way(table.name, tuple(keys), marks, way.place), way.rows)
+    if not _has_arrays(dialect, rows):
+        return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows))
+    types = _types(table, tuple(keys))
     if _differ_in_first(values):
         return Order(_delete_alike(table.name, tuple(keys), types), [_in_first(types, values)])
     return Order(_delete_all(table.name, tuple(keys), types), [_arrays(types, values)])
@@ -144,6 +161,38 @@ def _delete(table: str, keys: tuple[str, ...], mark: str) -> str:
 
 def _where(keys: tuple[str, ...], mark: str) -> str:
     return " AND ".join(f"{key} = {mark}" for key in keys)
+
+
+# -- a statement for rows that follow one another ----------------------------------------------------------------------
+
+
+def _marks(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return how parameters stand for values of columns."""
+    if dialect.name != "postgresql":
+        return ("?",) * len(columns)
+    return tuple(f"%s::{kind}" for kind in _types(table, columns))
+
+
+@lru_cache(maxsize=512)
+def _insert_on_way(table: str, columns: tuple[str, ...], types: tuple[str, ...], place: int) -> str:
+    own = columns[place]
+    once = {column: kind for column, kind in zip(columns, types, strict=True) if column != own}
+    values = ", ".join((*(f"%s::{kind}" for kind in once.values()), "given"))
+    given = "generate_series(%s::BIGINT, %s::BIGINT) AS given"
+    return f"INSERT INTO {table} ({_quoted((*once, own))}) SELECT {values} FROM {given}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
+def _update_on_way(
+    table: str, columns: tuple[str, ...], keys: tuple[str, ...], marks: tuple[str, ...], place: int
+) -> str:
+    sets = ", ".join(f"{column} = {mark}" for column, mark in zip(columns, marks, strict=False))
+    return f"UPDATE {table} SET {sets} WHERE {condition(keys, marks[len(columns) :], place)}"  # noqa: S608  # as above
+
+
+@lru_cache(maxsize=512)
+def _delete_on_way(table: str, keys: tuple[str, ...], marks: tuple[str, ...], place: int) -> str:
+    return f"DELETE FROM {table} WHERE {condition(keys, marks, place)}"  # noqa: S608  # as above
 
 
 # -- a statement for all rows ------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Listing(Base):
             sqlite_where=text("status = 'OPEN' AND neg_priority <= 2147483647"),
             postgresql_where=text("status = 'OPEN' AND neg_priority <= 2147483647"),
         ),
-        {"sqlite_with_rowid": False},
+        {"sqlite_with_rowid": False, "postgresql_with": {"fillfactor": 50}},
     )
 
 

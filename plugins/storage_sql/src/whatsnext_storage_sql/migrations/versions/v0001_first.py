@@ -231,6 +231,7 @@ def _create_queue() -> None:
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("project_id", "status", "job_id", name="pk_listing"),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index(
         "ix_listing_ended_at",
