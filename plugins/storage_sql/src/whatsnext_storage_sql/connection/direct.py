@@ -95,7 +95,9 @@ class _Plan:
         """Return the columns of rows of the driver, as Python's values."""
         columns = list(zip(*rows, strict=True))
         for place, process in self._results:
-            columns[place] = tuple(map(process, columns[place]))
+            column = columns[place]
+            is_alike = column.count(column[0]) == len(column)  # as the times of most of a batch are
+            columns[place] = (process(column[0]),) * len(column) if is_alike else tuple(map(process, column))
         return columns
 
     def _rows(self, cursor: Any) -> list[Any]:

@@ -154,19 +154,28 @@ class Ledger:
         if not changed:
             return
         changed = self._choose_lines(changed)
-        groups: defaultdict[tuple[Any, ...], list[_Change]] = defaultdict(list)
-        for alike, run in groupby(changed, key=self._alike):
-            groups[alike] += run
+        groups = self._groups(changed)
         news = {new.id: new for _, new in changed}
         self._before.update(news)
         self._now.update(news)
-        self._write_rows(groups.values())
-        self._write_lists(groups.values())
-        self._write_queue(groups.values(), now)
-        for group in groups.values():
+        self._write_rows(groups)
+        self._write_lists(groups)
+        self._write_queue(groups, now)
+        for group in groups:
             for state, number in zip(group[0], (-len(group), len(group)), strict=True):
                 self.tx.count((state.project_id, state.submission_id, state.task_id, state.status._value_), number)
         self._more.clear()
+
+    def _groups(self, changed: Sequence[_Change]) -> Sequence[Sequence[_Change]]:
+        """Return the changes in groups of those that are written alike; most of a batch are one."""
+        olds, news = zip(*changed, strict=True)
+        more = {tuple(self._more.get(new.id, ())) for new in news} if self._more else {()}
+        if len(more) == 1 and _share_place(olds) and _share_place(news):
+            return [changed]
+        groups: defaultdict[tuple[Any, ...], list[_Change]] = defaultdict(list)
+        for alike, run in groupby(changed, key=self._alike):
+            groups[alike] += run
+        return list(groups.values())
 
     def _alike(self, change: _Change) -> tuple[Any, ...]:
         """Return what jobs share that are written alike; most of a batch stand next to each other."""
@@ -247,6 +256,11 @@ class Ledger:
         lines.enter(self.tx, comes, to_micros(now))
         self.tx.delete(DELAYED, ("not_before", "job_id"), wakes)
         self.tx.insert(DELAYED, ("not_before", "job_id"), sleeps)
+
+
+def _share_place(states: Sequence[JobState]) -> bool:
+    columns = _placement(tuple(zip(*states, strict=True)))
+    return all(column.count(column[0]) == len(column) for column in columns)
 
 
 def _spelled(column: Sequence[Any]) -> Sequence[Any]:
