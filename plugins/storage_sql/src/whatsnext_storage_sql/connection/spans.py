@@ -47,7 +47,7 @@ def spans_of(numbers: Sequence[int]) -> Sequence[Span] | None:
 def walk(keys: Sequence[Sequence[Any]]) -> Walk | None:
     """Return how to walk through rows with these columns of keys, none of them twice; None if there is no short way."""
     own = [place for place, column in enumerate(keys) if column.count(column[0]) < len(column)]
-    if len(own) != 1 or type(keys[own[0]][0]) is not int:
+    if len(own) != 1 or {*map(type, keys[own[0]])} != {int}:
         return None
     found = spans_of(keys[own[0]])
     if found is None:
