@@ -82,7 +82,7 @@ def _measured(
     plan: Plan, pool: ProcessPoolExecutor, folder: Path, machine: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
     """Cycles a second of each round, and what the machine can do, measured before and after each."""
-    jobs = plan.size(5_000, 1_000)
+    jobs = plan.size(5_000, 2_000)
     reached, commits = [], []
     ports = [int((folder / "port").read_text())]
     cycles_per_second(pool, ports, "first", BATCH)
