@@ -1,6 +1,9 @@
 """Large answers are read as the standard library reads them, whatever is in them."""
 
 import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import hypothesis
@@ -12,6 +15,8 @@ from tests.client.support import unique
 from whatsnext.api.client import Job, Project, Server
 from whatsnext_client import answers, bulk
 from whatsnext_client.errors import UnexpectedAnswerError
+from whatsnext_client.rest import MANY
+from whatsnext_core.errors import InvalidError
 
 PADDING = " " * answers.LARGE
 EXCHANGE = {
@@ -117,3 +122,54 @@ def test_jobs_of_a_large_answer_share_their_task(server: Server, project: Projec
         zip(ids, range(200), strict=True)
     )
     assert len({id(each["task"]) for each in given}) == len({id(each["allocation"]) for each in given}) == 1
+
+
+@pytest.mark.parametrize("number", [1, MANY])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"large": 2**64 - 1, "small": -(2**63), "flag": True, "none": None},
+        {"tenth": 0.1, "whole": 1.0, "tiny": 5e-324, "huge": 1e300, "minus": -0.0},
+        {"é😀": '\u2028 \\ " / \x7f', "deep": [[{"a": [None]}], ["b"]]},
+    ],
+    ids=["none", "integers", "floats", "texts"],
+)
+def test_jobs_of_a_large_batch_arrive_as_one_does(
+    server: Server, project: Project, number: int, parameters: dict[str, Any]
+) -> None:
+    project.create_task("train")
+    rest = [Job("é", "train", parameters) for _ in range(number - 1)]
+    ids = project.extend_queue([Job("é", "train", parameters, timeout=1.5), *rest])
+    first, last = server.rest.job(ids[0]), server.rest.job(ids[-1])
+    assert (repr(first["parameters"]), repr(last["parameters"])) == (repr(parameters), repr(parameters))
+    assert (first["name"], first["timeout"], len(ids)) == ("é", 1.5, number)
+
+
+@pytest.mark.parametrize("number", [1, MANY])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"parameters": {"x": math.nan}},
+        {"parameters": {"x": [-math.inf]}},
+        {"parameters": {"x": 2**64}},
+        {"parameters": {"x": datetime(2026, 1, 31, tzinfo=UTC)}},
+        {"parameters": {"x": {1, 2}}},
+        {"parameters": {"x": b"bytes"}},
+        {"parameters": {"x": "\ud800"}},
+        {"priority": Decimal(1)},
+    ],
+    ids=lambda options: repr(options)[:30],
+)
+def test_what_is_no_json_is_refused_in_a_large_batch_too(
+    project: Project, number: int, options: dict[str, Any]
+) -> None:
+    project.create_task("train")
+    with pytest.raises(InvalidError):
+        project.extend_queue([Job("job", "train", **options), *(Job("job", "train") for _ in range(number - 1))])
+    assert project.rest.counts(project.id)["PENDING"] == 0
+
+
+@pytest.mark.parametrize("value", ["\ud800", object()])
+def test_what_is_beyond_the_quicker_writer_is_left_to_the_standard_library(value: object) -> None:
+    assert bulk.write({"jobs": [{"x": value}]}) is None

@@ -36,7 +36,7 @@ _read_exchange: Final = msgspec.json.Decoder(_Exchange).decode
 
 
 def write(document: Any) -> bytes | None:
-    """Return a document as JSON in UTF-8; None if the standard library must, for a number of more than 64 bits say.
+    """Return a document as JSON in UTF-8; None if the standard library must, for half of a surrogate pair say.
 
     Its values must be known to be JSON: it would write others, too, and what is no number as ``null``.
     """
