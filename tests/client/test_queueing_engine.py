@@ -164,7 +164,7 @@ def test_a_handle_that_is_no_json_ends_its_job_and_nothing_else(client: Client, 
         batch.handle = {}
         after = client.project.append("after", "task")
         (folder,) = wait_until(lambda: list(batch.folder.glob(f"{after.number}-*")))
-        (folder / "ended").write_text("ok")
+        end(folder, "ok")
         assert after.wait(30) == "COMPLETED"
 
 
