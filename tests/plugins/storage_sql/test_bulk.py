@@ -199,6 +199,17 @@ def test_rows_that_share_all_values_get_numbers_of_their_own(connection: Connect
     assert list(ids) == list(range(ids[0], ids[0] + number))
 
 
+def test_rows_that_come_twice_are_inserted_twice(connection: Connection) -> None:
+    jobs = [3, 3, *range(5, 3 + ARRAYS_FROM + 1)]
+    insert_rows(
+        connection,
+        EVENT,
+        ("jobs", "project_id", "job_id", "kind", "at", "data"),
+        [(1, 2, job, "SUBMITTED", 4, "{}") for job in jobs],
+    )
+    assert list(connection.exec_driver_sql("SELECT job_id FROM event ORDER BY job_id").scalars()) == jobs
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_rows_that_share_their_other_keys_are_found_by_the_first_and_no_others(
     connection: Connection, *, shared: bool

@@ -33,9 +33,10 @@ def test_spans_hold_the_numbers_and_no_others(start: int, pieces: list[tuple[int
         ([1, 1, 1], [2, 2, 2]),
         (["a", "b", "c"], [1, 1, 1]),
         ([1, None, 3], [1, 1, 1]),
+        ([1, 1, 3], [1, 1, 1]),
         ([1, 3, 5, 7], [1, 1, 1, 1]),
     ],
-    ids=["two differ", "none differs", "texts", "some are missing", "far apart"],
+    ids=["two differ", "none differs", "texts", "some are missing", "twice", "far apart"],
 )
 def test_other_keys_are_not_walked_through(keys: tuple[list[object], ...]) -> None:
     assert walk(keys) is None

@@ -108,7 +108,7 @@ def deleting(dialect: Dialect, table: Table, keys: Sequence[str], rows: Rows) ->
     if len(rows) < ARRAYS_FROM:
         return Order(_delete(table.name, tuple(keys), _mark(dialect)), list(rows)) if rows else None
     values = list(zip(*rows, strict=True))
-    way = walk(values) if len(set(rows)) == len(rows) else None
+    way = walk(values)
     if way is not None:
         marks = _marks(dialect, table, tuple(keys))
         return Order(_delete_on_way(table.name, tuple(keys), marks, way.place), way.rows)

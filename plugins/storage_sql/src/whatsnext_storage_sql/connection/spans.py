@@ -45,11 +45,12 @@ def spans_of(numbers: Sequence[int]) -> Sequence[Span] | None:
 
 
 def walk(keys: Sequence[Sequence[Any]]) -> Walk | None:
-    """Return how to walk through rows with these columns of keys, none of them twice; None if there is no short way."""
+    """Return how to walk through rows with these columns of keys; None if there is none, or a row comes twice."""
     own = [place for place, column in enumerate(keys) if column.count(column[0]) < len(column)]
     if len(own) != 1 or {*map(type, keys[own[0]])} != {int}:
         return None
-    found = spans_of(keys[own[0]])
+    numbers = keys[own[0]]
+    found = spans_of(numbers) if len({*numbers}) == len(numbers) else None
     if found is None:
         return None
     return Walk(own[0], tuple(column[0] for place, column in enumerate(keys) if place != own[0]), found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from operator import methodcaller
 from typing import Any
 
 from whatsnext_core.model import (
@@ -16,6 +17,7 @@ from whatsnext_core.model import (
     RetryPolicy,
 )
 from whatsnext_core.states import backoff
+from whatsnext_core.storage import JobQuery
 from whatsnext_core.testing.storage.base import StorageFixtures
 from whatsnext_core.testing.storage.story import STEADY, Story, ref_of
 
@@ -232,6 +234,12 @@ class AttemptScenarios(StorageFixtures):
         assert [(event.job_id, event.data["to"]) for event in told] == list(zip(jobs, statuses, strict=True))
         assert [event.data.get("exit_code") for event in told] == [end.exit_code for end in ends]
         assert len({event.data["delay"] for event in told[5:8]}) == 3
+        counts = story.counts(task.project_id)
+        for status in {*statuses}:
+            query = JobQuery(project_id=task.project_id, statuses={status})
+            listed = {job.id for job in story.read(methodcaller("jobs", query))}
+            assert listed == {job.id for job in seen if job.status is status}
+            assert counts[status] == len(listed)
 
     def test_failed_job_is_tried_again_by_its_policy(self, story: Story) -> None:
         """A09 (states.after_failure): back-off, then FAILED; each attempt is kept."""
